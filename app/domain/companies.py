@@ -1,0 +1,44 @@
+"""The brands that accounts belong to (DOMAIN.md sections 1 and 5)."""
+
+from datetime import date
+
+from msgspec import Struct
+
+
+class Exclusion(Struct, frozen=True, omit_defaults=True):
+    """Days on which no invoice is moved into delinquency.
+
+    Either `weekday` (0 is Monday, 6 is Sunday) is set, or `day` and `month`, with `year` for that one year only.
+    """
+
+    day: int | None = None
+    month: int | None = None
+    year: int | None = None
+    weekday: int | None = None
+
+    def covers(self, on: date) -> bool:
+        """Whether the local date `on` is excluded."""
+        if self.weekday is not None:
+            return on.weekday() == self.weekday
+        return (on.day, on.month) == (self.day, self.month) and self.year in (None, on.year)
+
+
+class Company(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One entry of companies.yaml.
+
+    `time_zone` is an IANA name, `locale` one that Babel knows (`en_US`), `send_at` local time as `HH:MM`.
+    """
+
+    id: str
+    name: str
+    from_name: str
+    from_address: str
+    reply_to: str | None = None
+    locale: str = "en"
+    time_zone: str
+    send_at: str | None = None
+    exclusions: tuple[Exclusion, ...] = ()
+
+    def excludes(self, on: date) -> bool:
+        """Whether no invoice may be moved into delinquency on the local date `on`."""
+        return any(exclusion.covers(on) for exclusion in self.exclusions)
