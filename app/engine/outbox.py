@@ -1,4 +1,4 @@
-"""What triggers and sender say to each other: the records of the topics outbox and deliveries, JSON, keyed by account id."""
+"""What triggers and sender tell each other: records of the topics outbox and deliveries, JSON, keyed by account id."""
 
 from typing import Literal
 
