@@ -1,0 +1,36 @@
+# Needs Python 3.11, make, Java 17 and Maven; sets up everything else by itself, in .venv and in the user's cache.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench faults clean
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) deploy/preflight.py
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: .venv/ready ## a provider's two months in two minutes, on real Kafka, with a mailbox to watch
+	@$(BIN)/whimbrel dev demo
+
+test: .venv/ready ## every test, with real Kafka
+	@$(BIN)/python -m pytest
+
+check: .venv/ready ## format, lint, types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: .venv/ready ## throughput beside its peers, restore, day scan: see docs/benchmarks.md
+	@$(BIN)/python -m tests.benchmarks
+
+faults: .venv/ready ## the long tests under fire
+	@$(BIN)/python -m pytest tests/faults -m long
+
+clean: ## forget the environment, the demo's data and every cache of the tools
+	@rm -rf .venv .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info build
