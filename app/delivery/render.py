@@ -1,0 +1,114 @@
+"""Templates made into subject, text and HTML: Jinja2, sandboxed and strict, one folder a template and language."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+from babel import Locale
+from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, pass_context
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from app.delivery import locales
+from app.engine.outbox import Notification
+from app.errors import WhimbrelError
+
+BUILT_IN = Path(__file__).parent.parent / "templates"
+PARTS = ("subject.txt", "body.txt", "body.html")
+COMMON = ("recipient_name", "account_id", "company_name", "language", "direction")
+"""What every template may use besides the variables of its trigger. `language` and `direction` are the layout's."""
+
+
+class RenderError(WhimbrelError):
+    """A message could not be made from its template. Names the fault, never a variable's value."""
+
+
+class Rendered(NamedTuple):
+    """A message's three parts, and the language they are written in."""
+
+    subject: str
+    text: str
+    html: str
+    language: str
+
+
+class Money(Protocol):
+    """Minor units of an ISO 4217 currency."""
+
+    @property
+    def amount(self) -> int: ...
+    @property
+    def currency(self) -> str: ...
+
+
+class Renderer:
+    """The templates of an operator's directory, and behind them those that ship."""
+
+    def __init__(self, directory: Path | None = None) -> None:
+        """Look for templates in `directory` first; None: only the built-in ones."""
+        self.environment = ImmutableSandboxedEnvironment(
+            loader=ChoiceLoader([FileSystemLoader(path) for path in (directory, BUILT_IN) if path is not None]),
+            undefined=StrictUndefined,
+            autoescape=lambda name: name is not None and name.endswith(".html"),
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self.environment.filters.update(money=_money, date=_date)
+
+    def render(self, notification: Notification, variables: type[msgspec.Struct]) -> Rendered:
+        """Make the message of `notification`, whose variables are of the trigger's type; raise RenderError."""
+        try:
+            typed = msgspec.json.decode(notification.variables, type=variables)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise RenderError(f"the variables are not those of {notification.trigger}") from None
+        values = {
+            **{name: getattr(typed, name) for name in typed.__struct_fields__},
+            "recipient_name": notification.name,
+            "account_id": notification.account_id,
+            "company_name": notification.company.name,
+        }
+        locale = locales.formatting_locale(notification.language, notification.locale)
+        return self.render_values(notification.template, self._language(notification), values, locale)
+
+    def render_values(self, template: str, language: str, values: dict[str, Any], locale: Locale) -> Rendered:
+        """Render the parts in `language` with the trigger's variables and the common ones; raise RenderError."""
+        shown = {"language": language.replace("_", "-"), "direction": locales.direction(language)}
+        values = values | shown | {"locale": locale}
+        subject, text, html = (self._part(f"{template}/{language}/{part}", values) for part in PARTS)
+        return Rendered(" ".join(subject.split()), text.strip() + "\n", html.strip() + "\n", language)
+
+    def has(self, template: str, language: str) -> bool:
+        """Tell whether there is such a template in that language."""
+        try:
+            self.environment.get_template(f"{template}/{language}/{PARTS[0]}")
+        except TemplateNotFound:
+            return False
+        except TemplateError:
+            return True
+        return True
+
+    def _language(self, notification: Notification) -> str:
+        for language in locales.languages(notification.language, notification.locale):
+            if self.has(notification.template, language):
+                return language
+        raise RenderError(f"template {notification.template}: no such folder, or none of its languages is en")
+
+    def _part(self, name: str, values: dict[str, Any]) -> str:
+        try:
+            return self.environment.get_template(name).render(values)
+        except TemplateError as error:
+            raise RenderError(f"template {name}: {error.message}") from None
+        except Exception as error:  # noqa: BLE001 - templates raise anything, and a foreign message may quote a value
+            raise RenderError(f"template {name}: {type(error).__name__}") from None
+
+
+@pass_context
+def _money(context: Context, value: Money) -> str:
+    return locales.money(value.amount, value.currency, context["locale"])
+
+
+@pass_context
+def _date(context: Context, value: dt.date) -> str:
+    return locales.date(value, context["locale"])
