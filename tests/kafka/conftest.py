@@ -1,0 +1,33 @@
+"""One real broker for the whole session; each test has topics of its own behind a prefix."""
+
+import itertools
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from app.dev.jars import ToolMissingError
+from app.dev.kafka import DevKafka
+from app.streams.names import Names
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[DevKafka]:
+    """A running broker. A test that kills or stops it takes a DevKafka of its own."""
+    broker = DevKafka()
+    try:
+        broker.start()
+    except ToolMissingError as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI must run the tests on real Kafka: {missing}")
+        pytest.skip(f"NOT TESTED ON REAL KAFKA: {missing}")
+    with broker:
+        yield broker
+
+
+@pytest.fixture
+def names() -> Names:
+    """Names of topics that no other test uses."""
+    return Names(f"t{next(_numbers)}.")
