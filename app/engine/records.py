@@ -61,12 +61,13 @@ class Cursor(Struct, frozen=True):
     """How far ticks are done. `after` None: the tick is completed.
 
     Else the cursor stands inside it: rows of accounts up to and including `after` (in row-key order) are done, the
-    others are not yet.
+    others are not yet: they stand at `earlier`, the instant of the tick completed before.
     """
 
     instant: Instant
     now: Instant
     after: str | None = None
+    earlier: Instant = 0
 
 
 class Output(Struct, frozen=True, array_like=True):
