@@ -48,7 +48,7 @@ def _languages(template: str, renderer: Renderer) -> set[str]:
 
 def _unknown_names(name: str, variables: type[msgspec.Struct], renderer: Renderer) -> list[str]:
     """Walk the file, and what it extends or includes; macros that it imports have only their arguments."""
-    known: dict[str, Any] = dict.fromkeys(COMMON, str) | get_type_hints(variables)
+    known: dict[str, Any] = COMMON | get_type_hints(variables)
     mistakes: list[str] = []
     waiting, seen = [name], set()
     while waiting:
@@ -61,7 +61,7 @@ def _unknown_names(name: str, variables: type[msgspec.Struct], renderer: Rendere
         except TemplateError as error:
             mistakes.append(f"{current}: {error.message or 'not found'}")
             continue
-        unknown = sorted(find_undeclared_variables(tree) - set(known) - {"locale"})
+        unknown = sorted(find_undeclared_variables(tree) - set(known) - _own_names(tree))
         mistakes += [f"{current}: unknown variable {each}; known: {', '.join(sorted(known))}" for each in unknown]
         mistakes += [f"{current}: line {line}: {text}" for line, text in _unknown_attributes(tree, known)]
         waiting += [each for each in find_referenced_templates(tree) if each is not None]
@@ -73,6 +73,16 @@ def _parse(name: str, renderer: Renderer) -> nodes.Template:
     if environment.loader is None:
         raise TemplateNotFound(name)
     return environment.parse(environment.loader.get_source(environment, name)[0], name)
+
+
+def _own_names(tree: nodes.Template) -> set[str]:
+    """Return what the file imports or sets at its top: Jinja2 takes its use inside a block for a variable's."""
+    imported = {node.target for node in tree.find_all(nodes.Import)}
+    return imported | {node.name for assign in tree.find_all(nodes.Assign) for node in _targets(assign)}
+
+
+def _targets(assign: nodes.Assign) -> Iterator[nodes.Name]:
+    yield from [assign.target] if isinstance(assign.target, nodes.Name) else assign.target.find_all(nodes.Name)
 
 
 def _unknown_attributes(tree: nodes.Template, known: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
@@ -118,8 +128,8 @@ def _trial(template: str, language: str, variables: type[msgspec.Struct], render
     locale = Locale.parse("en_US")
     mistakes = []
     for filled in (True, False):
-        values = dict.fromkeys(COMMON, "sample" if filled else "")
-        values |= {name: _sample(name, kind, filled=filled) for name, kind in get_type_hints(variables).items()}
+        kinds = COMMON | get_type_hints(variables)
+        values = {name: _sample(name, kind, filled=filled) for name, kind in kinds.items()}
         try:
             renderer.render_values(template, language, values, locale)
         except RenderError as error:

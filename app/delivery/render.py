@@ -3,6 +3,7 @@
 import datetime as dt
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+from zoneinfo import ZoneInfo
 
 import msgspec
 from babel import Locale
@@ -10,14 +11,25 @@ from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateErro
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from app.contract.instants import datetime_of, parse_instant
 from app.delivery import locales
 from app.engine.outbox import Notification
 from app.errors import WhimbrelError
 
 BUILT_IN = Path(__file__).parent.parent / "templates"
 PARTS = ("subject.txt", "body.txt", "body.html")
-COMMON = ("recipient_name", "account_id", "company_name", "language", "direction")
-"""What every template may use besides the variables of its trigger. `language` and `direction` are the layout's."""
+COMMON: dict[str, Any] = {
+    "recipient_name": str,
+    "account_id": str,
+    "company_name": str,
+    "today": dt.date,
+    "language": str,
+    "direction": str,
+}
+"""What every template may use besides the variables of its trigger, with its type.
+
+`today` is the local day on which the message was last known to be true; `language` and `direction` are the layout's.
+"""
 
 
 class RenderError(WhimbrelError):
@@ -68,6 +80,7 @@ class Renderer:
             "recipient_name": notification.name,
             "account_id": notification.account_id,
             "company_name": notification.company.name,
+            "today": _local_day(notification.checked_at, notification.time_zone),
         }
         locale = locales.formatting_locale(notification.language, notification.locale)
         return self.render_values(notification.template, self._language(notification), values, locale)
@@ -102,6 +115,10 @@ class Renderer:
             raise RenderError(f"template {name}: {error.message}") from None
         except Exception as error:  # noqa: BLE001 - templates raise anything, and a foreign message may quote a value
             raise RenderError(f"template {name}: {type(error).__name__}") from None
+
+
+def _local_day(instant: str, time_zone: str) -> dt.date:
+    return datetime_of(parse_instant(instant)).astimezone(ZoneInfo(time_zone)).date()
 
 
 @pass_context
