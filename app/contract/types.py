@@ -53,14 +53,14 @@ class Status(Struct, frozen=True, gc=False):
 
 
 class Delinquency(Struct, frozen=True, gc=False):
-    """`check_weekdays` None: all days. `minimum_amount` None: no minimum."""
+    """When invoices may be moved into delinquency: absent `check_weekdays` are all, absent `minimum_amount` is none."""
 
     check_weekdays: tuple[Weekday, ...] | None = None
     minimum_amount: Money | None = None
 
 
 class Contact(Struct, frozen=True, gc=False):
-    """A person on an account. What is None of the last three keeps what `preferences_changed` last said."""
+    """A person on an account. Absent `categories` and opt-outs keep what `preferences_changed` last said."""
 
     contact_id: Id
     name: str | None = None
@@ -96,7 +96,7 @@ class User(Struct, frozen=True, gc=False):
 
 
 class AccountData(Struct, frozen=True, gc=False):
-    """A whole account: absent is empty. `time_zone` is an IANA zone, or None for the company's."""
+    """A whole account: absent is empty. `time_zone` is an IANA zone, absent for the company's."""
 
     account_id: Id
     company_id: Id
@@ -304,7 +304,7 @@ class AddressChanged(Struct, frozen=True, gc=False):
 
 
 class PreferencesChanged(Struct, frozen=True, gc=False):
-    """`portal.contact.preferences_changed`: what is None stays as it was."""
+    """`portal.contact.preferences_changed`: what is absent stays as it was."""
 
     contact_id: Id
     categories: tuple[str, ...] | None = None
