@@ -1,0 +1,165 @@
+"""What is true after a fact (DOMAIN.md, section 2: Order, Whole or patch, Imports)."""
+
+from msgspec.structs import replace
+
+from app.contract.codec import Fact
+from app.contract.instants import Instant
+from app.contract.types import (
+    AccountData,
+    AccountSnapshot,
+    InvoiceData,
+    InvoiceIssued,
+    InvoiceSnapshot,
+    PreferencesChanged,
+)
+from app.contract.types import Contact as ToldContact
+from app.domain.account import Account, Contact, Details, Preferences
+from app.domain.book import Book
+from app.domain.calendar import LocalClock
+from app.domain.companies import Company
+from app.domain.invoice import Invoice
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def apply(book: Book, fact: Fact) -> Book:
+    """Return the book with what the fact says of account, contacts and invoices; flips are `delinquency.settle`'s."""
+    data = fact.data
+    if isinstance(data, AccountData):
+        return replace(book, account=_told(book.account, data, snapshot=isinstance(data, AccountSnapshot)))
+    if isinstance(data, InvoiceData):
+        return _invoiced(book, data)
+    if isinstance(data, PreferencesChanged):
+        return replace(book, account=_preferring(book.account, data))
+    return book
+
+
+def in_zone(book: Book, company: Company, at: Instant) -> Book:
+    """Return the book whose clock runs in the account's zone, else the company's, from `at` on."""
+    account = book.account
+    if account.details is None:
+        return book
+    zone = account.details.time_zone or company.time_zone
+    if account.clock is not None and account.clock.zone == zone:
+        return book
+    clock = LocalClock(zone) if account.clock is None else account.clock.moved(zone, at)
+    return replace(book, account=replace(account, clock=clock))
+
+
+def _told(account: Account, data: AccountData, *, snapshot: bool) -> Account:
+    said, contacts = dict(account.preferences), []
+    for told in data.contacts:
+        left = _what_stays(said.pop(told.contact_id, Preferences()), told)
+        if left != Preferences():
+            said[told.contact_id] = left
+        contacts.append(_with(_contact(told), left))
+    activated = account.activated
+    if activated is None and data.status.activates:
+        activated = "snapshot" if snapshot else "updated"
+    return replace(account, details=_details(data, tuple(contacts)), preferences=said, activated=activated)
+
+
+def _what_stays(said: Preferences, told: ToldContact) -> Preferences:
+    """What the account's own event says ends what was said before; what it leaves out stays."""
+    return Preferences(
+        said.categories if told.categories is None else None,
+        said.email_opt_out if told.email_opt_out is None else None,
+        said.sms_opt_in if told.sms_opt_in is None else None,
+    )
+
+
+def _contact(told: ToldContact) -> Contact:
+    return Contact(
+        told.contact_id,
+        told.name or "",
+        told.email,
+        told.phone,
+        told.language,
+        told.categories or (),
+        bool(told.email_opt_out),
+        bool(told.sms_opt_in),
+    )
+
+
+def _with(contact: Contact, said: Preferences) -> Contact:
+    return replace(
+        contact,
+        categories=contact.categories if said.categories is None else said.categories,
+        email_opt_out=contact.email_opt_out if said.email_opt_out is None else said.email_opt_out,
+        sms_opt_in=contact.sms_opt_in if said.sms_opt_in is None else said.sms_opt_in,
+    )
+
+
+def _details(data: AccountData, contacts: tuple[Contact, ...]) -> Details:
+    check = data.delinquency.check_weekdays if data.delinquency else None
+    minimum = data.delinquency.minimum_amount if data.delinquency else None
+    return Details(
+        company_id=data.company_id,
+        name=data.name,
+        status=data.status.name,
+        number=data.number,
+        account_type=data.account_type,
+        groups=data.groups,
+        language=data.language,
+        autopay=data.autopay,
+        parent_account_id=data.parent_account_id,
+        time_zone=data.time_zone,
+        grace_until=data.grace_until,
+        check_weekdays=None if check is None else tuple(WEEKDAYS.index(day) for day in check),
+        minimum_amount=minimum.amount if minimum else None,
+        minimum_currency=minimum.currency if minimum else None,
+        contacts=contacts,
+    )
+
+
+def _preferring(account: Account, data: PreferencesChanged) -> Account:
+    old = account.preferences.get(data.contact_id, Preferences())
+    said = Preferences(
+        old.categories if data.categories is None else data.categories,
+        old.email_opt_out if data.email_opt_out is None else data.email_opt_out,
+        old.sms_opt_in if data.sms_opt_in is None else data.sms_opt_in,
+    )
+    details = account.details
+    if details is not None:
+        contacts = tuple(_with(c, said) if c.contact_id == data.contact_id else c for c in details.contacts)
+        details = replace(details, contacts=contacts)
+    return replace(account, details=details, preferences={**account.preferences, data.contact_id: said})
+
+
+def _invoiced(book: Book, data: InvoiceData) -> Book:
+    known = book.invoices.get(data.invoice_id)
+    book = _noting_the_initial_one(book, data, known)
+    if known is not None and None not in (known.version, data.version) and (data.version or 0) < (known.version or 0):
+        return book
+    invoice = Invoice(
+        invoice_id=data.invoice_id,
+        number=data.number,
+        currency=data.currency,
+        total=data.total,
+        balance=data.balance,
+        issued_on=data.issued_on,
+        due_on=data.due_on,
+        grace_days=data.grace_days,
+        status=data.status,
+        version=data.version if data.version is not None or known is None else known.version,
+        auto_pay_on=data.auto_pay_on,
+        pdf_url=data.pdf_url,
+        view_url=data.view_url,
+        origin=data.origin,
+    )
+    if known is not None:
+        course = ("since", "flipped_at", "silent", "ready_on", "zone_key", "weekdays_only")
+        invoice = replace(invoice, **{name: getattr(known, name) for name in course})
+    return replace(book, invoices={**book.invoices, invoice.invoice_id: invoice})
+
+
+def _noting_the_initial_one(book: Book, data: InvoiceData, known: Invoice | None) -> Book:
+    """The initial invoice is the first issued since the activation; one that a snapshot brings takes its place."""
+    account = book.account
+    if account.activated is None or account.initial_invoice is not None or known is not None:
+        return book
+    if isinstance(data, InvoiceIssued):
+        return replace(book, account=replace(account, initial_invoice=data.invoice_id))
+    if isinstance(data, InvoiceSnapshot):
+        return replace(book, account=replace(account, initial_invoice=""))
+    return book

@@ -1,0 +1,103 @@
+"""Local days and their moments: zones, gaps, folds and changes of zone (DOMAIN.md, section 4, Days)."""
+
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from app.contract.instants import DAY, MINUTE, SECOND, Instant
+
+EPOCH = date(1970, 1, 1)
+EPOCH_DATETIME = datetime(1970, 1, 1, tzinfo=UTC)
+MIDNIGHT = 0
+
+
+def minutes_of(text: str) -> int:
+    """Turn `HH:MM` into minutes after midnight."""
+    hours, _, minutes = text.partition(":")
+    return int(hours) * 60 + int(minutes)
+
+
+@lru_cache(maxsize=1024)
+def zone_info(zone: str) -> ZoneInfo:
+    """Return the IANA zone named `zone`."""
+    return ZoneInfo(zone)
+
+
+def local_clock(zone: str, instant: Instant) -> int:
+    """Return what the clock on the wall shows at `instant`, as microseconds since 1970-01-01 00:00 on that wall."""
+    seconds = instant // SECOND
+    offset = datetime.fromtimestamp(seconds, zone_info(zone)).utcoffset() or timedelta()
+    return instant + int(offset.total_seconds()) * SECOND
+
+
+@lru_cache(maxsize=1 << 16)
+def first_instant(zone: str, day: date, minutes: int = MIDNIGHT) -> Instant:
+    """Return the first instant at which the local clock shows `day` at `minutes` after midnight, or later.
+
+    In a gap (also one of a whole day) that is the gap's end; in a fold, the first pass.
+    """
+    shown = (day - EPOCH).days * DAY + minutes * MINUTE
+    wall = datetime.combine(day, datetime.min.time()) + timedelta(minutes=minutes)
+    info = zone_info(zone)
+    instant = _instant(wall.replace(tzinfo=info, fold=0))
+    if local_clock(zone, instant) == shown:
+        return instant
+    return _gap_end(zone, _instant(wall.replace(tzinfo=info, fold=1)), instant)
+
+
+def _instant(moment: datetime) -> Instant:
+    return (moment - EPOCH_DATETIME) // timedelta(microseconds=1)
+
+
+def _gap_end(zone: str, before: Instant, after: Instant) -> Instant:
+    """Find the change of offset in (before, after], to the second."""
+    low, high = before // SECOND, after // SECOND
+    offset = local_clock(zone, before) - before
+    while high - low > 1:
+        middle = (low + high) // 2
+        if local_clock(zone, middle * SECOND) - middle * SECOND == offset:
+            low = middle
+        else:
+            high = middle
+    return high * SECOND
+
+
+def local_day(zone: str, instant: Instant) -> date:
+    """Return the local day at `instant`: the last one begun, even where a fold takes the clock back before midnight."""
+    day = EPOCH + timedelta(days=local_clock(zone, instant) // DAY)
+    following = day + timedelta(days=1)
+    return following if first_instant(zone, following) <= instant else day
+
+
+class LocalClock(msgspec.Struct, frozen=True, gc=False):
+    """An account's clock on the wall, with what a change of zone left behind.
+
+    `passed`: what the wall showed, at most, when the zone last changed (see `local_clock`); `since`: that instant.
+    """
+
+    zone: str
+    since: Instant = 0
+    passed: int | None = None
+
+    def moment(self, day: date, minutes: int = MIDNIGHT) -> Instant | None:
+        """Return the instant of `day` at `minutes`; None if an earlier zone has had it already.
+
+        What a change of zone jumps over comes at the change.
+        """
+        instant = first_instant(self.zone, day, minutes)
+        if self.passed is None:
+            return instant
+        if (day - EPOCH).days * DAY + minutes * MINUTE < self.passed:
+            return None
+        return max(instant, self.since)
+
+    def day(self, instant: Instant) -> date:
+        """Return the local day at `instant`."""
+        return local_day(self.zone, instant)
+
+    def moved(self, zone: str, instant: Instant) -> "LocalClock":
+        """Return the clock of an account whose zone becomes `zone` at `instant`."""
+        shown = local_clock(self.zone, instant)
+        return LocalClock(zone, instant, shown if self.passed is None else max(shown, self.passed))

@@ -1,0 +1,53 @@
+"""Subjects, dedup keys and row keys are built and parsed here alone (DOMAIN.md, section 3.1)."""
+
+from urllib.parse import quote, unquote
+
+SAFE_IN_SUBJECTS = "-._~/@+#"
+SAFE_IN_ROWS = "-._~@+#"
+
+
+def subject(kind: str, *values: object) -> str:
+    """Build a subject, such as `invoice:i1:2026-06-10:7`: `:` only ever separates."""
+    return ":".join((kind, *(quote(str(value), safe=SAFE_IN_SUBJECTS) for value in values)))
+
+
+def dedup_key(rule: str, account: str, about: str, recipient: str, channel: str) -> str:
+    """Build `rule|account|subject|recipient|channel`; `about` is a subject built above."""
+    parts = (quote(part, safe=SAFE_IN_SUBJECTS) for part in (rule, account))
+    return "|".join((*parts, about, quote(recipient, safe=SAFE_IN_SUBJECTS), channel))
+
+
+def account_prefix(account: str) -> bytes:
+    """Return the prefix that all rows of an account's book share, and no other row."""
+    return f"account/{quote(account, safe=SAFE_IN_ROWS)}/".encode()
+
+
+def account_row(account: str) -> bytes:
+    """Return the key of the account's own row, the first of its book."""
+    return account_prefix(account)
+
+
+def invoice_row(account: str, invoice: str) -> bytes:
+    """Return the key of one invoice."""
+    return account_prefix(account) + f"invoice/{quote(invoice, safe=SAFE_IN_ROWS)}".encode()
+
+
+def pending_row(account: str, rule: str, about: str) -> bytes:
+    """Return the key of a moment that has come up and waits to be decided."""
+    return account_prefix(account) + f"pending/{quote(rule, safe=SAFE_IN_ROWS)}|{about}".encode()
+
+
+def seen_row(account: str) -> bytes:
+    """Return the key of the list of event ids known of the account."""
+    return account_prefix(account) + b"seen"
+
+
+def decided_row(account: str, rule: str, about: str) -> bytes:
+    """Return the key of what was decided. It stands outside the book, which is read as a whole."""
+    return f"decided/{quote(account, safe=SAFE_IN_ROWS)}/{quote(rule, safe=SAFE_IN_ROWS)}|{about}".encode()
+
+
+def parse_row(key: bytes) -> tuple[str, str, str]:
+    """Split a row key into its table (`account`, `decided`), the account's id and the rest."""
+    table, account, rest = key.decode().split("/", 2)
+    return table, unquote(account), rest

@@ -1,0 +1,66 @@
+"""What calls for a decision, and what has come of it (DOMAIN.md, sections 1 and 4)."""
+
+from enum import StrEnum
+from typing import Any, Literal
+
+import msgspec
+
+from app.contract.instants import Instant
+
+
+class Outcome(StrEnum):
+    """What a decision can be: DOMAIN.md, section 4.1."""
+
+    SENT = "sent"
+    HELD = "held"
+    SKIPPED = "skipped"
+    SUPERSEDED = "superseded"
+
+
+class Reason(StrEnum):
+    """Why nothing was sent, or not yet; in the order of their precedence."""
+
+    DUPLICATE = "duplicate"
+    RULE_CHANGED = "rule_changed"
+    NO_LONGER_TRUE = "no_longer_true"
+    LATE = "late"
+    NO_RECIPIENT = "no_recipient"
+    OPTED_OUT = "opted_out"
+    UNKNOWN_ACCOUNT = "unknown_account"
+
+
+class Occasion(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A rule's trigger applies to a subject at a moment, by the rule's version in force at that moment.
+
+    `about` is the id of what the subject names (an invoice, a payment), None for the account itself. `facts` is what
+    the event said that the message needs, as plain data: a day rule reads the book instead.
+    """
+
+    rule: str
+    version: int
+    trigger: str
+    x: int | None
+    subject: str
+    moment: Instant
+    about: str | None = None
+    facts: dict[str, Any] | None = None
+
+
+class Pending(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """An occasion that has come up and waits to be decided.
+
+    `missed`: during an outage, decided at the tick after its backlog. `lagging`: called up by a fact that arrived late,
+    decided when the clock next moves on, without a line if it no longer holds. `unknown_account`: held until the
+    account's first event. `since`: the earliest instant at which it could have been decided.
+    """
+
+    occasion: Occasion
+    why: Literal["missed", "lagging", "unknown_account"]
+    since: Instant
+
+
+class Decided(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What is remembered of a (rule, account, subject): the moments decided, and the one it was sent or held at."""
+
+    moments: tuple[Instant, ...]
+    committed: Instant | None = None

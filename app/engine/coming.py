@@ -1,0 +1,79 @@
+"""Which moments of day rules come up in a stretch of time, by present facts (DOMAIN.md, section 4)."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from app.contract.instants import Instant
+from app.domain.book import Book
+from app.domain.calendar import minutes_of
+from app.domain.companies import Company
+from app.domain.occasion import Occasion
+from app.domain.rules import Rule, Rulebook, send_at
+from app.triggers import DAY_TRIGGERS
+from app.triggers.base import Coming, Present
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """Moments m with begin <= m < end."""
+
+    begin: Instant
+    end: Instant
+
+
+def company_of(book: Book, rulebook: Rulebook) -> Company | None:
+    """Return the account's company; None while the account is unknown, or its company is no longer configured."""
+    details = book.account.details
+    return rulebook.companies.get(details.company_id) if details else None
+
+
+def due(book: Book, company: Company, rulebook: Rulebook, stretch: Stretch) -> list[Occasion]:
+    """Return the occasions whose moments lie in the stretch, in order of moment, rule and subject.
+
+    No invoice may be moved in within the stretch: whoever asks splits it there.
+    """
+    clock = book.account.clock
+    if clock is None:
+        return []
+    present = Present(book, company, clock.day(stretch.begin))
+    found = []
+    for trigger in DAY_TRIGGERS:
+        for rule in _versions(rulebook, trigger.id, stretch):
+            minutes = minutes_of(send_at(rule, company))
+            for coming in trigger.coming(present, rule):
+                moment = _moment(clock.moment(coming.day, minutes), coming)
+                if moment is not None and stretch.begin <= moment < stretch.end and applies(rule, moment):
+                    found.append(_occasion(rule, coming, moment))
+    found.sort(key=lambda occasion: (occasion.moment, occasion.rule, occasion.subject))
+    return found
+
+
+def _versions(rulebook: Rulebook, trigger: str, stretch: Stretch) -> Iterator[Rule]:
+    for rule_id in rulebook.rule_ids_of(trigger):
+        for rule in rulebook.versions(rule_id):
+            begun = rule.enabled_at is None or rule.enabled_at < stretch.end
+            if rule.trigger == trigger and rule.enabled and begun and (rule.ends is None or rule.ends > stretch.begin):
+                yield rule
+
+
+def applies(rule: Rule, moment: Instant) -> bool:
+    """Whether the version is in force at the moment: from `enabled_at` on, until the next version's."""
+    return (rule.enabled_at is None or rule.enabled_at <= moment) and (rule.ends is None or moment < rule.ends)
+
+
+def _moment(at_send_time: Instant | None, coming: Coming) -> Instant | None:
+    if coming.earliest is None:
+        return at_send_time
+    return coming.earliest if at_send_time is None else max(at_send_time, coming.earliest)
+
+
+def _occasion(rule: Rule, coming: Coming, moment: Instant) -> Occasion:
+    return Occasion(
+        rule=rule.id,
+        version=rule.version,
+        trigger=rule.trigger,
+        x=rule.x,
+        subject=coming.subject,
+        moment=moment,
+        about=coming.about,
+    )

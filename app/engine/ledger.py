@@ -1,0 +1,19 @@
+"""Where the heart's decisions go."""
+
+from typing import Protocol
+
+from app.domain.decision import Decision
+from app.domain.occasion import Decided
+
+
+class Ledger(Protocol):
+    """Where decisions go, and what is remembered of them."""
+
+    def recall(self, account: str, rule: str, subject: str) -> Decided | None:
+        """Return what was decided of the subject, if anything was."""
+
+    def remember(self, account: str, rule: str, subject: str, decided: Decided) -> None:
+        """Keep it for 400 days."""
+
+    def write(self, decision: Decision) -> None:
+        """Hand a decision on."""

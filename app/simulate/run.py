@@ -1,0 +1,138 @@
+"""Plays a history, account by account, through the heart."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from app.contract.codec import Fact, decode
+from app.contract.errors import ContractError, UnknownType
+from app.contract.instants import Instant
+from app.domain.book import Book, new_book
+from app.domain.decision import Decision
+from app.domain.occasion import Decided
+from app.domain.rules import Rulebook
+from app.engine.heart import Heart
+
+USERS = ("portal.user.created", "portal.user.password_reset_requested")
+"""Events about a login, which has no account."""
+
+
+class Pause(msgspec.Struct, frozen=True, order=True):
+    """Nothing is processed from `begin` until `end` (excluded)."""
+
+    begin: Instant
+    end: Instant
+
+
+class Span(msgspec.Struct, frozen=True):
+    """What is simulated: moments from `begin` to `until`, both included, but for the pauses."""
+
+    begin: Instant
+    until: Instant
+    pauses: tuple[Pause, ...] = ()
+
+    def read_at(self, instant: Instant) -> Instant:
+        """Return when what happens at `instant` is read."""
+        for pause in self.pauses:
+            if pause.begin <= instant < pause.end:
+                return pause.end
+        return instant
+
+
+class Breach(msgspec.Struct, frozen=True):
+    """A line that breaks the contract."""
+
+    line: int
+    field: str
+    reason: str
+
+
+class Course:
+    """One account's course through the span."""
+
+    def __init__(self, account_id: str, heart: Heart, span: Span) -> None:
+        """Begin knowing nothing."""
+        self.book: Book = new_book(account_id, -(1 << 62))
+        self._heart = heart
+        self._span = span
+        self._pauses = list(span.pauses)
+        self._newest: Instant = -(1 << 62)
+
+    def read(self, fact: Fact) -> None:
+        """Read a fact at its time, or when the clock stands later, or when the pause ends."""
+        if self.book.has_seen(fact.source, fact.id):
+            return
+        self._newest = max(self._newest, fact.time)
+        at = self._span.read_at(self._newest)
+        if at > self._span.until:
+            return
+        backlog = at > self._newest
+        self._pass_pauses(at, begun_only=backlog)
+        if not backlog:
+            self._run_to(fact.time, None)
+        self.book = self._heart.read(self.book, fact, at, backlog=backlog)
+
+    def finish(self) -> None:
+        """Let the clock run to the end."""
+        self._pass_pauses(self._span.until, begun_only=False)
+        if not self._pauses or self._span.until < self._pauses[0].begin:
+            self._run_to(self._span.until + 1, None)
+
+    def _pass_pauses(self, at: Instant, *, begun_only: bool) -> None:
+        """Let the clock run to each pause's begin, and at its end catch up."""
+        while self._pauses and self._pauses[0].begin <= at:
+            pause = self._pauses[0]
+            self._run_to(pause.begin, None)
+            if pause.end > at or (begun_only and pause.end == at):
+                return
+            self._run_to(pause.end, pause.end)
+            del self._pauses[0]
+
+    def _run_to(self, instant: Instant, now: Instant | None) -> None:
+        self.book = self._heart.advance(self.book, instant, now)
+
+
+class Notes:
+    """A ledger in memory. Decisions stand in the order they were made, account by account."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self.decisions: list[Decision] = []
+        self._decided: dict[tuple[str, str, str], Decided] = {}
+
+    def recall(self, account: str, rule: str, subject: str) -> Decided | None:
+        """Return what was decided of the subject."""
+        return self._decided.get((account, rule, subject))
+
+    def remember(self, account: str, rule: str, subject: str, decided: Decided) -> None:
+        """Keep it."""
+        self._decided[account, rule, subject] = decided
+
+    def write(self, decision: Decision) -> None:
+        """Note a decision."""
+        self.decisions.append(decision)
+
+
+def simulate(lines: Iterable[bytes], rulebook: Rulebook, span: Span) -> tuple[Sequence[Decision], Sequence[Breach]]:
+    """Return all decisions of the span, in the order they were made, and all breaches of the contract."""
+    notes, breaches = Notes(), list[Breach]()
+    heart = Heart(rulebook, span.begin, notes)
+    courses: dict[str, Course] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            fact = decode(line, None, keyed=False)
+            if fact.type not in USERS:
+                course = courses.get(fact.subject) or courses.setdefault(
+                    fact.subject, Course(fact.subject, heart, span)
+                )
+                course.read(fact)
+        except UnknownType:
+            continue
+        except ContractError as error:
+            breaches.append(Breach(number, error.field, error.reason))
+    for course in courses.values():
+        course.finish()
+    ordered = sorted(notes.decisions, key=lambda d: (d.decided_at, d.moment, d.rule, d.subject))
+    return ordered, breaches

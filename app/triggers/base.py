@@ -1,0 +1,171 @@
+"""What a trigger is: the facts or the date it looks at, when it holds, its variables (DOMAIN.md, section 3)."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from app.contract.codec import Fact
+from app.contract.instants import Instant
+from app.domain.book import Book
+from app.domain.companies import Company
+from app.domain.invoice import Invoice
+from app.domain.keys import subject
+from app.domain.occasion import Occasion
+from app.domain.rules import Rule
+
+
+class Present(msgspec.Struct, frozen=True):
+    """What a trigger judges by: the book, the account's company, and the local day."""
+
+    book: Book
+    company: Company
+    today: date
+
+
+class Coming(msgspec.Struct, frozen=True):
+    """A local day on which a day rule's condition holds by present facts; not before the instant `earliest`, if any."""
+
+    day: date
+    subject: str
+    about: str | None = None
+    earliest: Instant | None = None
+
+
+class Occurrence(msgspec.Struct, frozen=True):
+    """A fact that an event rule calls for a message on."""
+
+    subject: str
+    about: str | None = None
+    facts: dict[str, Any] = {}
+
+
+class Money(msgspec.Struct, frozen=True):
+    """An amount in minor units."""
+
+    amount: int
+    currency: str
+
+
+class Method(msgspec.Struct, frozen=True):
+    """How it was paid: `kind` is card, bank account and so on; the last digits never more than four."""
+
+    kind: str
+    last4: str | None
+    brand: str | None
+
+
+class AccountVariables(msgspec.Struct, frozen=True, kw_only=True):
+    """What every account's message may name."""
+
+    account_name: str
+    account_number: str | None
+
+
+class InvoiceVariables(AccountVariables, frozen=True, kw_only=True):
+    """What every message about one invoice may name."""
+
+    invoice_number: str
+    invoice_total: Money
+    invoice_balance: Money
+    issued_on: date
+    due_on: date
+    view_url: str | None
+    pdf_url: str | None
+    auto_pay_on: date | None
+
+
+class DueInvoiceVariables(InvoiceVariables, frozen=True, kw_only=True):
+    """An invoice, and the rule's X."""
+
+    days: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trigger:
+    """What both kinds have. `x_min` is the least X, None where the trigger takes none."""
+
+    id: str
+    variables: type[AccountVariables]
+    message: Callable[[Present, Occasion], AccountVariables]
+    """The typed variables of a message about the occasion, by present facts."""
+    holds: Callable[[Present, Occasion], bool]
+    """Whether it still holds, without the day count (DOMAIN.md, section 4, Still holds)."""
+    categories: tuple[str, ...] = ("financial",)
+    x_min: int | None = None
+    options: frozenset[str] = field(default_factory=frozenset)
+    """Options of a rule that only this trigger has."""
+
+    @property
+    def template(self) -> str:
+        """The default template's folder."""
+        return self.id
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventTrigger(Trigger):
+    """Fires on a fact."""
+
+    occurs: Callable[[Book, Book, Fact], Occurrence | None]
+    """(before, after, fact) -> what a message is called for, None where the fact is no occurrence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayTrigger(Trigger):
+    """Fires on a local day that is counted from a date.
+
+    `anchor` names the date in the due index (see app/engine/due.py) and `offset` how many days after it day X lies.
+    """
+
+    anchor: str
+    offset: Callable[[int], int]
+    coming: Callable[[Present, Rule], Iterable[Coming]]
+
+
+def account_variables(present: Present) -> dict[str, Any]:
+    """Return the values of AccountVariables."""
+    details = present.book.account.details
+    return {
+        "account_name": details.name if details else "",
+        "account_number": details.number if details else None,
+    }
+
+
+def invoice_variables(present: Present, occasion: Occasion) -> dict[str, Any]:
+    """Return the values of InvoiceVariables for the invoice that the occasion is about."""
+    invoice = present.book.invoices[occasion.about or ""]
+    return account_variables(present) | {
+        "invoice_number": invoice.number,
+        "invoice_total": Money(invoice.total, invoice.currency),
+        "invoice_balance": Money(invoice.balance, invoice.currency),
+        "issued_on": invoice.issued_on,
+        "due_on": invoice.due_on,
+        "view_url": invoice.view_url,
+        "pdf_url": invoice.pdf_url,
+        "auto_pay_on": invoice.auto_pay_on,
+    }
+
+
+def invoice_of(present: Present, occasion: Occasion) -> Invoice | None:
+    """Return the invoice that the occasion is about, if it is still known."""
+    return present.book.invoices.get(occasion.about or "")
+
+
+def open_invoice_due_as_named(present: Present, occasion: Occasion) -> Invoice | None:
+    """Return the occasion's invoice if it is open and still has the due date that the subject names."""
+    invoice = invoice_of(present, occasion)
+    if invoice is None or not invoice.open:
+        return None
+    return invoice if occasion.subject == due_subject(invoice, occasion.x) else None
+
+
+def due_subject(invoice: Invoice, x: int | None) -> str:
+    """Return the subject of what counts from the due date: a moved one makes a new subject."""
+    return subject("invoice", invoice.invoice_id, invoice.due_on, x)
+
+
+def happened(_present: Present, _occasion: Occasion) -> bool:
+    """Hold for ever: a fact that cannot un-happen."""
+    return True

@@ -1,0 +1,60 @@
+"""15: an autopay attempt fails."""
+
+from datetime import date
+
+import msgspec
+
+from app.contract.codec import Fact
+from app.contract.types import PaymentFailed
+from app.domain.book import Book
+from app.domain.keys import subject
+from app.domain.occasion import Occasion
+from app.triggers.base import (
+    AccountVariables,
+    EventTrigger,
+    Method,
+    Money,
+    Occurrence,
+    Present,
+    account_variables,
+    happened,
+)
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What the event said."""
+
+    amount: Money
+    method: Method
+    attempt: int
+    reason: str
+    retry_on: date | None
+
+
+class Variables(AccountVariables, frozen=True, kw_only=True):
+    """`reason` as the payment provider gave it; `retry_on`: when the next attempt is due, if one is."""
+
+    amount: Money
+    method: Method
+    attempt: int
+    reason: str
+    retry_on: date | None
+
+
+def occurs(_before: Book, _after: Book, fact: Fact) -> Occurrence | None:
+    """Each failed autopay attempt; a manual payment's failure is none."""
+    data = fact.data
+    if not isinstance(data, PaymentFailed) or not data.autopay:
+        return None
+    method = Method(data.method.kind, data.method.last4, data.method.brand)
+    said = Said(Money(data.amount, data.currency), method, data.attempt, data.reason, data.retry_on)
+    return Occurrence(subject("payment", data.payment_id, data.attempt), data.payment_id, msgspec.to_builtins(said))
+
+
+def message(present: Present, occasion: Occasion) -> Variables:
+    """Return what the event said."""
+    said = msgspec.convert(occasion.facts, Said)
+    return Variables(**account_variables(present), **msgspec.structs.asdict(said))
+
+
+TRIGGER = EventTrigger(id="payment_failed", variables=Variables, message=message, holds=happened, occurs=occurs)
