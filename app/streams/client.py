@@ -1,0 +1,182 @@
+"""Plain Kafka clients for the tools: connecting with patience, reading a topic, appending to one."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import Final, Protocol, TypeVar
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from app.engine.records import Record
+from app.errors import WhimbrelError
+
+PATIENCE_SECONDS: Final = 60.0
+"""How long a broker that is away is waited for (ARCHITECTURE.md, section 7, 8)."""
+RETRY_SECONDS: Final = 0.5
+STOP_SECONDS: Final = 10.0
+IDLE_MS: Final = 500
+REQUEST_BYTES: Final = 16 << 20
+
+
+class KafkaAwayError(WhimbrelError):
+    """Kafka cannot be reached."""
+
+
+class TopicMissingError(WhimbrelError):
+    """A topic does not exist."""
+
+    def __init__(self, topic: str) -> None:
+        """Name it, and what creates it."""
+        super().__init__(f"topic {topic} does not exist; create all with: whimbrel topics create")
+
+
+class Startable(Protocol):
+    """What all clients of aiokafka have in common."""
+
+    async def start(self) -> None: ...
+
+
+C = TypeVar("C", bound=Startable)
+
+
+async def started(make: Callable[[], C], close: Callable[[C], Awaitable[None]], bootstrap: str) -> C:
+    """Make a client and start it; one that cannot connect is closed and made again, for 60 s, then KafkaAwayError."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PATIENCE_SECONDS
+    while True:
+        client = make()
+        try:
+            await client.start()
+        except KafkaConnectionError as error:
+            await close(client)
+            if loop.time() > deadline:
+                raise KafkaAwayError(f"no Kafka at {bootstrap} for {PATIENCE_SECONDS:.0f} s") from error
+            await asyncio.sleep(RETRY_SECONDS)
+        except BaseException:
+            await close(client)
+            raise
+        else:
+            return client
+
+
+@asynccontextmanager
+async def opened_admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Open an admin client."""
+    admin = await started(
+        lambda: AIOKafkaAdminClient(bootstrap_servers=bootstrap), lambda client: client.close(), bootstrap
+    )
+    try:
+        yield admin
+    except KafkaConnectionError as error:
+        raise KafkaAwayError(f"Kafka at {bootstrap} went away") from error
+    finally:
+        await admin.close()
+
+
+@asynccontextmanager
+async def opened_producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
+    """Open an idempotent producer with acks=all, whose records may be large."""
+
+    def make() -> AIOKafkaProducer:
+        return AIOKafkaProducer(
+            bootstrap_servers=bootstrap,
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=1 << 18,
+            max_request_size=REQUEST_BYTES,
+        )
+
+    producer = await started(make, lambda client: client.stop(), bootstrap)
+    try:
+        yield producer
+    finally:
+        # What is not acknowledged by now never may be, and an idempotent producer would wait for it for ever.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await producer.stop()
+
+
+@asynccontextmanager
+async def opened_consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """Open a consumer in no group, without partitions yet; it sees no record of an aborted transaction."""
+
+    def make() -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            bootstrap_servers=bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+        )
+
+    consumer = await started(make, lambda client: client.stop(), bootstrap)
+    try:
+        yield consumer
+    except KafkaError as error:
+        raise KafkaAwayError(f"reading from Kafka at {bootstrap} failed: {error}") from error
+    finally:
+        await consumer.stop()
+
+
+async def partitions_of(bootstrap: str, *topics: str) -> list[TopicPartition]:
+    """Return the topics' partitions in order; raise TopicMissingError where a topic does not exist."""
+    async with opened_admin(bootstrap) as admin:
+        counts = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics()}
+    for topic in topics:
+        if topic not in counts:
+            raise TopicMissingError(topic)
+    return [TopicPartition(topic, partition) for topic in topics for partition in range(counts[topic])]
+
+
+async def records(bootstrap: str, topic: str, *, follow: bool = False) -> AsyncGenerator[Record]:
+    """Yield a topic's records from the beginning, in order within each partition.
+
+    Ends at what was the topic's end at the call; with `follow` never. Raises TopicMissingError; KafkaAwayError where
+    the broker is away for longer than the client's patience.
+    """
+    partitions = await partitions_of(bootstrap, topic)
+    async with opened_consumer(bootstrap) as consumer:
+        ends = await consumer.end_offsets(partitions)
+        consumer.assign(partitions)
+        for partition, start in (await consumer.beginning_offsets(partitions)).items():
+            consumer.seek(partition, start)
+        while follow or not await _reached(consumer, ends):
+            fetched = await consumer.getmany(timeout_ms=IDLE_MS)
+            for partition in partitions:
+                for record in fetched.get(partition, ()):
+                    if follow or record.offset < ends[partition]:
+                        yield record
+            if not fetched:
+                # A consumer waits for its broker in silence; a question has an end.
+                await consumer.end_offsets(partitions)
+
+
+async def _reached(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:
+    return all([await consumer.position(partition) >= end for partition, end in ends.items()])
+
+
+async def read(bootstrap: str, topic: str) -> list[Record]:
+    """Return everything that the topic holds now."""
+    return [record async for record in records(bootstrap, topic)]
+
+
+async def newest(bootstrap: str, topic: str) -> Record | None:
+    """Return the last record of a topic of one partition, None where it has none."""
+    last = None
+    async with aclosing(records(bootstrap, topic)) as each:
+        async for record in each:
+            last = record
+    return last
+
+
+async def append(bootstrap: str, topic: str, key: bytes | None, value: bytes) -> int:
+    """Append one record, wait for all copies, and return its offset. Raises TopicMissingError, KafkaAwayError."""
+    await partitions_of(bootstrap, topic)
+    async with opened_producer(bootstrap) as producer:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                metadata = await producer.send_and_wait(topic, value, key)
+        except TimeoutError as error:
+            raise KafkaAwayError(f"Kafka at {bootstrap} did not acknowledge for {PATIENCE_SECONDS:.0f} s") from error
+    return int(metadata.offset)
