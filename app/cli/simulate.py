@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
+import orjson
 import typer
 
 from app.cli.values import instant, pause
 from app.config.check import load_dir
 from app.domain.rules import Rulebook
-from app.simulate.lines import encode_line
+from app.engine.writing import as_line
 from app.simulate.run import Breach, Span, simulate
 from app.triggers import REGISTRY
 
@@ -33,7 +34,7 @@ def command(
     with events.open("rb") as lines:
         decisions, breaches = simulate(lines, Rulebook(written.rules, written.companies), span)
     with output.open("wb") as file:
-        file.writelines(map(encode_line, decisions))
+        file.writelines(orjson.dumps(as_line(decision)) + b"\n" for decision in decisions)
     for breach in breaches:
         typer.echo(_said(events, breach), err=True)
     if breaches:

@@ -148,7 +148,7 @@ def _invoiced(book: Book, data: InvoiceData) -> Book:
         origin=data.origin,
     )
     if known is not None:
-        course = ("since", "flipped_at", "silent", "ready_on", "zone_key", "weekdays_only")
+        course = ("since", "flipped_at", "silent", "ready_on", "zone_key", "irregular")
         invoice = replace(invoice, **{name: getattr(known, name) for name in course})
     return replace(book, invoices={**book.invoices, invoice.invoice_id: invoice})
 

@@ -9,7 +9,7 @@ from app.contract.instants import Instant
 from app.domain import keys
 from app.domain.account import Account
 from app.domain.invoice import Invoice
-from app.domain.occasion import Pending
+from app.domain.occasion import Decided, Pending
 
 FORMAT = 1
 SEEN = 100
@@ -62,6 +62,7 @@ def _digest(source: str, event_id: str) -> bytes:
 _encode = msgspec.msgpack.Encoder().encode
 _account = msgspec.msgpack.Decoder(Account).decode
 _invoice = msgspec.msgpack.Decoder(Invoice).decode
+_decided = msgspec.msgpack.Decoder(Decided).decode
 _pending = msgspec.msgpack.Decoder(Pending).decode
 _HEAD = bytes([FORMAT])
 
@@ -88,6 +89,11 @@ def invoice_of(key: bytes, value: bytes) -> Invoice:
 def account_of(key: bytes, value: bytes) -> Account:
     """Read an account's own row."""
     return _account(unpacked(key, value))
+
+
+def decided_of(key: bytes, value: bytes) -> Decided:
+    """Read the row of what was decided of a subject."""
+    return _decided(unpacked(key, value))
 
 
 def read_book(account_id: str, rows: Iterable[tuple[bytes, bytes]]) -> Book | None:

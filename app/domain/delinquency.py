@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from msgspec.structs import replace
 
 from app.contract.instants import Instant
+from app.domain import keys
 from app.domain.account import Account, Details, Episode
 from app.domain.book import Book
 from app.domain.calendar import LocalClock
@@ -33,7 +34,7 @@ def allowed(day: date, details: Details, company: Company) -> bool:
 
 
 def enough(book: Book, details: Details, currency: str, day: date) -> bool:
-    """Whether what the account owes at or past nominal on `day` reaches its minimum amount, if that is of `currency`."""
+    """Whether what is owed at or past nominal on `day` reaches the minimum amount, if that is of `currency`."""
     if details.minimum_amount is None or details.minimum_currency != currency:
         return True
     owed = sum(i.balance for i in book.open_invoices() if i.currency == currency and i.nominal <= day)
@@ -41,7 +42,7 @@ def enough(book: Book, details: Details, currency: str, day: date) -> bool:
 
 
 def projected(book: Book, invoice: Invoice, company: Company, today: date) -> date | None:
-    """Return the day, `today` or later, on which the invoice becomes delinquent by present facts; None: none in sight."""
+    """Return the day, `today` or later, on which it becomes delinquent by present facts; None: none in sight."""
     details = book.account.details
     if details is None or not invoice.open or invoice.delinquent:
         return None
@@ -148,12 +149,12 @@ def filed(book: Book, day: date) -> Book:
     if account.details is None:
         return book
     zone = zone_key(account)
-    weekdays = account.details.check_weekdays is not None
+    irregular = account.details.check_weekdays is not None or account.details.minimum_amount is not None
     moved = {}
     for invoice in book.invoices.values():
         ready = _ready(invoice, account.details, day)
-        if (invoice.ready_on, invoice.zone_key, invoice.weekdays_only) != (ready, zone, weekdays):
-            moved[invoice.invoice_id] = replace(invoice, ready_on=ready, zone_key=zone, weekdays_only=weekdays)
+        if (invoice.ready_on, invoice.zone_key, invoice.irregular) != (ready, zone, irregular):
+            moved[invoice.invoice_id] = replace(invoice, ready_on=ready, zone_key=zone, irregular=irregular)
     return with_invoices(book, moved)
 
 
@@ -166,4 +167,4 @@ def zone_key(account: Account) -> str:
     details = account.details
     if details is None:
         return ""
-    return details.time_zone or f"company:{details.company_id}"
+    return details.time_zone or keys.company_zone(details.company_id)

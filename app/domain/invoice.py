@@ -35,8 +35,8 @@ class Invoice(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     ready_on: date | None = None
     zone_key: str = ""
     """Under which zone the index files it: the account's own, or `company:<id>`."""
-    weekdays_only: bool = False
-    """The account moves invoices in on some weekdays alone, so the day may lie a few days after `ready_on`."""
+    irregular: bool = False
+    """The account has check weekdays or a minimum amount, so the day may lie any time after `ready_on`."""
 
     @property
     def open(self) -> bool:

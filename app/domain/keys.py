@@ -51,3 +51,24 @@ def parse_row(key: bytes) -> tuple[str, str, str]:
     """Split a row key into its table (`account`, `decided`), the account's id and the rest."""
     table, account, rest = key.decode().split("/", 2)
     return table, unquote(account), rest
+
+
+def company_zone(company: str) -> str:
+    """Return the zone key of accounts that live in their company's zone."""
+    return f"company:{quote(company, safe=SAFE_IN_ROWS)}"
+
+
+def company_of_zone(zone_key: str) -> str | None:
+    """Return the company whose zone it is; None for an IANA zone of the account's own."""
+    kind, separator, company = zone_key.partition(":")
+    return unquote(company) if separator and kind == "company" else None
+
+
+def row_account(account: str) -> str:
+    """Return the account's id as row and index keys hold it; accounts are done in the order of these."""
+    return quote(account, safe=SAFE_IN_ROWS)
+
+
+def account_of_row(text: str) -> str:
+    """Undo `row_account`."""
+    return unquote(text)

@@ -5,7 +5,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from app.contract.instants import Instant
+from app.contract.instants import DAY, Instant
+
+REMEMBERED = 400 * DAY
+"""What was decided is remembered this long after its moment."""
 
 
 class Outcome(StrEnum):
@@ -64,3 +67,8 @@ class Decided(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     moments: tuple[Instant, ...]
     committed: Instant | None = None
+
+    @property
+    def until(self) -> Instant:
+        """When it is forgotten."""
+        return max(self.moments) + REMEMBERED

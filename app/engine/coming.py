@@ -38,7 +38,7 @@ def due(book: Book, company: Company, rulebook: Rulebook, stretch: Stretch) -> l
     present = Present(book, company, clock.day(stretch.begin))
     found = []
     for trigger in DAY_TRIGGERS:
-        for rule in _versions(rulebook, trigger.id, stretch):
+        for rule in versions_within(rulebook, trigger.id, stretch):
             minutes = minutes_of(send_at(rule, company))
             for coming in trigger.coming(present, rule):
                 moment = _moment(clock.moment(coming.day, minutes), coming)
@@ -48,7 +48,8 @@ def due(book: Book, company: Company, rulebook: Rulebook, stretch: Stretch) -> l
     return found
 
 
-def _versions(rulebook: Rulebook, trigger: str, stretch: Stretch) -> Iterator[Rule]:
+def versions_within(rulebook: Rulebook, trigger: str, stretch: Stretch) -> Iterator[Rule]:
+    """Yield the enabled versions of the trigger's rules that are in force at any time within the stretch."""
     for rule_id in rulebook.rule_ids_of(trigger):
         for rule in rulebook.versions(rule_id):
             begun = rule.enabled_at is None or rule.enabled_at < stretch.end

@@ -18,7 +18,7 @@ from app.domain.delinquency import filed, next_flip, settle, settle_silently
 from app.domain.occasion import Occasion, Pending
 from app.domain.rules import Rulebook
 from app.engine.coming import Stretch, applies, company_of, due
-from app.engine.judge import Judge, Up
+from app.engine.judge import Judge, Up, recall
 from app.engine.ledger import Ledger
 from app.triggers import EVENT_TRIGGERS
 
@@ -102,7 +102,7 @@ class Heart:
         return replace(book, pending=book.pending | parked) if parked else book
 
     def _decided(self, book: Book, occasion: Occasion) -> bool:
-        return self._ledger.recall(book.id, occasion.rule, occasion.subject) is not None
+        return recall(self._ledger, book, occasion) is not None
 
     def _taken(self, book: Book, fact: Fact, at: Instant) -> Book:
         """Apply the fact, and move invoices in and out as of `at`: its own time, or the clock where that is later."""

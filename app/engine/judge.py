@@ -106,7 +106,7 @@ class Judge:
         return account_contacts(details, categories) if details else []
 
     def _recall(self, book: Book, occasion: Occasion) -> Decided | None:
-        return self._ledger.recall(book.id, occasion.rule, occasion.subject)
+        return recall(self._ledger, book, occasion)
 
     def _write(self, up: Up, present: Present | None, verdict: Verdict) -> None:
         occasion, rule = up.occasion, self._rulebook.in_force(up.occasion.rule, up.at)
@@ -143,6 +143,12 @@ class Judge:
         elif committed == occasion.moment:
             committed = None  # what was held has been skipped
         self._ledger.remember(book.id, occasion.rule, occasion.subject, Decided(moments, committed))
+
+
+def recall(ledger: Ledger, book: Book, occasion: Occasion) -> Decided | None:
+    """Return what was decided of the occasion's subject, unless it is forgotten by its moment."""
+    decided = ledger.recall(book.id, occasion.rule, occasion.subject)
+    return decided if decided is not None and decided.until >= occasion.moment else None
 
 
 def _group(up: Up) -> tuple[str, str | None]:

@@ -14,6 +14,7 @@ FORMAT = 1
 NOW_HEADER = "whimbrel-now"
 LINE_HEADER = "whimbrel-line"
 FROM_HEADER = "whimbrel-from"
+BACKLOG_HEADER = "whimbrel-backlog"
 ID_HEADER = "whimbrel-id"
 
 

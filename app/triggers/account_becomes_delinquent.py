@@ -80,7 +80,7 @@ TRIGGER = DayTrigger(
     message=message,
     holds=holds,
     coming=coming,
-    anchor="episode",
-    offset=lambda x: x,
+    anchors=("episode", "since"),
+    offset=lambda _x: 0,
     options=frozenset({"per"}),
 )

@@ -116,10 +116,10 @@ class EventTrigger(Trigger):
 class DayTrigger(Trigger):
     """Fires on a local day that is counted from a date.
 
-    `anchor` names the date in the due index (see app/engine/due.py) and `offset` how many days after it day X lies.
+    `anchors` name the dates in the due index (see app/engine/due.py), `offset` how many days after them day X lies.
     """
 
-    anchor: str
+    anchors: tuple[str, ...]
     offset: Callable[[int], int]
     coming: Callable[[Present, Rule], Iterable[Coming]]
 

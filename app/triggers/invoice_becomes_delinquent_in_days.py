@@ -51,6 +51,6 @@ TRIGGER = DayTrigger(
     message=message,
     holds=holds,
     coming=coming,
-    anchor="ready",
+    anchors=("ready",),
     offset=lambda x: -x,
 )

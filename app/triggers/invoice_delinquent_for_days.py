@@ -45,6 +45,6 @@ TRIGGER = DayTrigger(
     message=message,
     holds=holds,
     coming=coming,
-    anchor="since",
+    anchors=("since",),
     offset=lambda x: x,
 )

@@ -45,6 +45,6 @@ TRIGGER = DayTrigger(
     message=message,
     holds=holds,
     coming=coming,
-    anchor="due",
+    anchors=("due",),
     offset=lambda x: -x,
 )

@@ -44,6 +44,6 @@ TRIGGER = DayTrigger(
     message=message,
     holds=holds,
     coming=coming,
-    anchor="due",
+    anchors=("due",),
     offset=lambda x: x,
 )

@@ -1,0 +1,166 @@
+"""The due index: which accounts may have something due, found by date without reading the others (ARCHITECTURE.md, 4).
+
+Its keys are `anchor|zone|date|account|id`, a pure function of one row. X is in none of them, so changing rules rewrites
+nothing. The index only names accounts that may be due; `coming.due` decides.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+
+import msgspec
+
+from app.contract.instants import Instant
+from app.domain import keys
+from app.domain.book import account_of, decided_of, invoice_of
+from app.domain.calendar import MIDNIGHT, first_instant, local_day, minutes_of
+from app.domain.companies import Company
+from app.domain.invoice import Invoice
+from app.domain.rules import Rule, Rulebook, send_at
+from app.engine.coming import Stretch, versions_within
+from app.engine.txn import Txn
+from app.triggers import DAY_TRIGGERS
+
+READY = "ready"
+IRREGULAR = "irregular"
+ANCHORS = ("due", READY, IRREGULAR, "since", "episode")
+ONE_DAY = timedelta(days=1)
+LAST = b"\xff"
+
+
+class Zone(msgspec.Struct, frozen=True):
+    """One zone under which accounts are filed, and the companies that these may belong to."""
+
+    key: str
+    name: str
+    companies: tuple[Company, ...]
+
+
+def index_keys(key: bytes, value: bytes) -> Iterable[bytes]:
+    """Return the index keys of a row: a pure function of it."""
+    table, account_id, rest = keys.parse_row(key)
+    account = keys.row_account(account_id)
+    if table == "decided":
+        return (_at("expires", decided_of(key, value).until, key.decode()),)
+    if not rest:
+        return _account_keys(key, value, account)
+    if rest.startswith("invoice/"):
+        return [
+            f"{anchor}|{zone}|{day}|{account}|{rest}".encode() for anchor, zone, day in _dates(invoice_of(key, value))
+        ]
+    return ()
+
+
+def _account_keys(key: bytes, value: bytes, account: str) -> Iterator[bytes]:
+    row = account_of(key, value)
+    if row.wake is not None:
+        yield _at("wake", row.wake, account)
+    if row.episode is not None and row.details is not None:
+        zone = row.details.time_zone or keys.company_zone(row.details.company_id)
+        yield f"episode|{zone}|{row.episode.day}|{account}|".encode()
+
+
+def _dates(invoice: Invoice) -> Iterator[tuple[str, str, date]]:
+    if invoice.open:
+        yield "due", invoice.zone_key, invoice.due_on
+    if invoice.ready_on is not None:
+        yield (IRREGULAR if invoice.irregular else READY), invoice.zone_key, invoice.ready_on
+    if invoice.since is not None:
+        yield "since", invoice.zone_key, invoice.since
+
+
+def _at(anchor: str, instant: Instant, rest: str) -> bytes:
+    return f"{anchor}|{max(instant, 0):020d}|{rest}".encode()
+
+
+def accounts_due(txn: Txn, rulebook: Rulebook, flips: Stretch, moments: Stretch) -> list[str]:
+    """Return, sorted, the row ids of the accounts in which something may come up in the stretch.
+
+    `moments` may begin later than `flips`: before `live_since` invoices are moved in, but nothing comes up.
+    """
+    found = set(_awake(txn, flips.end))
+    for zone in _zones(txn, rulebook):
+        found.update(_flipping(txn, zone, flips))
+        for rule, minutes in _rules(rulebook, zone, moments):
+            for day in _days(zone.name, minutes, moments):
+                found.update(_on(txn, zone, rule, day))
+    return sorted(found)
+
+
+def expired(txn: Txn, now: Instant, limit: int) -> list[bytes]:
+    """Return the keys of rows whose time to be forgotten has come, at most `limit`."""
+    return [row for _, row in txn.due(b"expires|", _at("expires", now, ""), limit)]
+
+
+def _awake(txn: Txn, end: Instant) -> Iterator[str]:
+    for index_key, _ in txn.due(b"wake|", _at("wake", end, "")):
+        yield index_key.decode().split("|")[2]
+
+
+def _zones(txn: Txn, rulebook: Rulebook) -> Iterator[Zone]:
+    seen: set[str] = set()
+    for anchor in ANCHORS:
+        lo, hi = f"{anchor}|".encode(), f"{anchor}|".encode() + LAST
+        while entry := txn.due(lo, hi, 1):
+            key = entry[0][0].decode().split("|")[1]
+            lo = f"{anchor}|{key}|".encode() + LAST
+            seen.add(key)
+    for key in sorted(seen):
+        company_id = keys.company_of_zone(key)
+        if company_id is None:
+            yield Zone(key, key, tuple(rulebook.companies.values()))
+        elif company_id in rulebook.companies:
+            company = rulebook.companies[company_id]
+            yield Zone(key, company.time_zone, (company,))
+
+
+def _rules(rulebook: Rulebook, zone: Zone, stretch: Stretch) -> Iterator[tuple[Rule, int]]:
+    """Yield each day rule that may apply within the stretch, with each local time at which the zone has it."""
+    for trigger in DAY_TRIGGERS:
+        for rule in versions_within(rulebook, trigger.id, stretch):
+            for minutes in {minutes_of(send_at(rule, company)) for company in zone.companies}:
+                yield rule, minutes
+
+
+def _days(zone: str, minutes: int, stretch: Stretch) -> Iterator[date]:
+    """Yield the local days whose moment lies in the stretch."""
+    if stretch.begin >= stretch.end:
+        return
+    day, last = local_day(zone, stretch.begin) - ONE_DAY, local_day(zone, stretch.end)
+    while day <= last:
+        if stretch.begin <= first_instant(zone, day, minutes) < stretch.end:
+            yield day
+        day += ONE_DAY
+
+
+def _flipping(txn: Txn, zone: Zone, stretch: Stretch) -> Iterator[str]:
+    """Yield the accounts with an invoice that a midnight of the stretch may move in, or one before should have."""
+    last = local_day(zone.name, stretch.end - 1)
+    if first_instant(zone.name, last, MIDNIGHT) >= stretch.begin:
+        yield from _between(txn, READY, zone, date.min, last)
+        yield from _between(txn, IRREGULAR, zone, date.min, last)
+
+
+def _on(txn: Txn, zone: Zone, rule: Rule, day: date) -> Iterator[str]:
+    """Yield the accounts that the rule may concern on the local day."""
+    trigger = next(t for t in DAY_TRIGGERS if t.id == rule.trigger)
+    anchored = day - timedelta(days=trigger.offset(rule.x or 0))
+    for anchor in trigger.anchors:
+        if anchor == READY:
+            yield from _between(txn, READY, zone, _before_exclusions(zone, anchored), anchored)
+            yield from _between(txn, IRREGULAR, zone, date.min, anchored)
+        else:
+            yield from _between(txn, anchor, zone, anchored, anchored)
+
+
+def _before_exclusions(zone: Zone, day: date) -> date:
+    """Return the first of the days from which exclusions may defer a flip to `day`."""
+    while any(company.excludes(day - ONE_DAY) for company in zone.companies):
+        day -= ONE_DAY
+    return day
+
+
+def _between(txn: Txn, anchor: str, zone: Zone, first: date, last: date) -> Iterator[str]:
+    lo = f"{anchor}|{zone.key}|{first}|".encode()
+    hi = f"{anchor}|{zone.key}|{last}|".encode() + LAST
+    for index_key, _ in txn.due(lo, hi):
+        yield index_key.decode().split("|", 4)[3]
