@@ -77,7 +77,7 @@ class Renderer:
             raise RenderError(f"the variables are not those of {notification.trigger}") from None
         values = {
             **{name: getattr(typed, name) for name in typed.__struct_fields__},
-            "recipient_name": notification.name,
+            "recipient_name": " ".join(notification.name.split()),
             "account_id": notification.account_id,
             "company_name": notification.company.name,
             "today": _local_day(notification.checked_at, notification.time_zone),
@@ -118,7 +118,10 @@ class Renderer:
 
 
 def _local_day(instant: str, time_zone: str) -> dt.date:
-    return datetime_of(parse_instant(instant)).astimezone(ZoneInfo(time_zone)).date()
+    try:
+        return datetime_of(parse_instant(instant)).astimezone(ZoneInfo(time_zone)).date()
+    except (KeyError, ValueError, OSError):
+        raise RenderError("the notification's time or time zone cannot be read") from None
 
 
 @pass_context

@@ -1,0 +1,82 @@
+"""The sender: notifications of the outbox become rows, rows become SMTP dialogues, dialogues become deliveries.
+
+A row is marked `attempting`, durably, after the relay has accepted sender and recipient and before the message itself
+is sent. Whoever finds such a row without knowing the relay's answer reports `unknown_outcome` and never sends again
+(ARCHITECTURE.md, sections 5 and 7.4).
+"""
+
+from collections.abc import Iterable, Sequence
+
+from app.contract.instants import parse_instant
+from app.delivery import attempts
+from app.delivery.attempts import Attempt
+from app.delivery.pump import Ports, Pump
+from app.engine.dead_letters import dead_letter
+from app.engine.handler import LaneAccess, View
+from app.engine.outbox import decode_notification
+from app.engine.records import ID_HEADER, Cursor, Record, Tick, header
+from app.engine.txn import Txn
+
+
+class Sender:
+    """One partition's handler over the topic outbox and the table `attempts`, with a pump beside its lane."""
+
+    def __init__(self, ports: Ports) -> None:
+        """Wait for the lane."""
+        self._ports = ports
+        self._pump: Pump | None = None
+
+    def index(self, key: bytes, value: bytes) -> Iterable[bytes]:
+        """Return a row's index keys."""
+        return attempts.index(key, value)
+
+    def records(self, batch: Sequence[Record], txn: Txn, view: View) -> None:
+        """Write a waiting row for each notification that is not known yet; dead-letter what is none."""
+        del view
+        for record in batch:
+            try:
+                self._receive(record, txn)
+            except ValueError as error:
+                self._refuse(record, str(error), txn)
+
+    def tick(self, tick: Tick, cursor: Cursor | None, txn: Txn, view: View, limit: int) -> Cursor:
+        """Pass over it: the sender's rows are due by its own clock."""
+        del cursor, txn, view, limit
+        return Cursor(tick.instant, tick.now)
+
+    def too_large(self, record: Record, txn: Txn, view: View) -> None:
+        """Dead-letter a notification that does not fit into a journal batch."""
+        del view
+        self._refuse(record, "too_large", txn)
+
+    async def started(self, lane: LaneAccess) -> None:
+        """Begin to deliver what waits; report what an earlier owner left in doubt."""
+        self._pump = Pump(lane, self._ports)
+        self._pump.begin()
+
+    async def stopping(self) -> None:
+        """Stop delivering: messages under way get a few seconds."""
+        if self._pump is not None:
+            await self._pump.end()
+
+    def committed(self) -> None:
+        """Look for rows that have become due."""
+        if self._pump is not None:
+            self._pump.wake()
+
+    def _receive(self, record: Record, txn: Txn) -> None:
+        output_id = header(record, ID_HEADER)
+        if output_id is not None and attempts.is_repeat(txn, output_id):
+            return
+        notification = decode_notification(record.value or b"")
+        parse_instant(notification.decided_at)
+        parse_instant(notification.checked_at)
+        key = attempts.row_key(notification.dedup_key)
+        if attempts.read(txn, key) is not None:
+            return
+        now = self._ports.now()
+        attempts.write(txn, key, Attempt(attempts.FORMAT, "waiting", now, now, 0, record.value or b""))
+
+    def _refuse(self, record: Record, reason: str, txn: Txn) -> None:
+        letter = dead_letter(record, "", reason, self._ports.now())
+        txn.send(self._ports.dead_letters, record.key, letter)
