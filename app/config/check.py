@@ -57,7 +57,7 @@ def _entries(directory: Path, sheet: Sheet, must: str) -> list[Entry]:
 
 def _root(path: Path, sheet: Sheet) -> Node | None:
     try:
-        return parse(path.read_text(encoding="utf-8"))
+        return parse(path.read_text(encoding="utf-8-sig"))
     except SyntaxMistake as mistake:
         sheet.refuse(mistake.line, "", f"not YAML: {mistake.problem}")
     except UnicodeDecodeError as error:
@@ -72,9 +72,8 @@ def _companies(found: list[Entry]) -> dict[str, Company]:
     lines: dict[str, int] = {}
     for entry in found:
         company = read_company(entry)
-        if company.id in lines:
+        if company.id and company.id in lines:
             entry.refuse("id", f'"{company.id}" is in line {lines[company.id]} already; each company stands once')
-        if company.id:
-            companies[company.id] = company
-            lines.setdefault(company.id, entry.line)
+        companies[company.id] = company
+        lines.setdefault(company.id, entry.line)
     return companies

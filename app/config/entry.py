@@ -146,11 +146,7 @@ def suggestion(written: str, accepted: Iterable[str]) -> str:
 
 def shown(node: Node) -> str:
     """Return what was written, short enough for a message."""
-    match node:
-        case Scalar(text=text, plain=plain):
-            short = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-            return f'"{short}"' if plain else f'the text "{short}"'
-        case Items():
-            return "a list"
-        case Fields():
-            return "fields"
+    if isinstance(node, Scalar):
+        short = node.text if len(node.text) <= _SHOWN else f"{node.text[:_SHOWN]}…"
+        return f'"{short}"' if node.plain else f'the text "{short}"'
+    return "a list" if isinstance(node, Items) else "fields"

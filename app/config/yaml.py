@@ -77,7 +77,8 @@ def parse(text: str) -> Node | None:
         raise SyntaxMistake(line, f"a character that YAML does not allow: #x{ord(text[error.position]):04x}") from error
     except MarkedYAMLError as error:
         raise SyntaxMistake(_line(error.problem_mark or error.context_mark), _problem(error)) from error
-    except YAMLError as error:
+    except (YAMLError, AssertionError) as error:
+        # ruamel asserts that it knows the version that a %YAML line names.
         raise SyntaxMistake(1, " ".join(str(error).split())) from error
     return None if root is None else _Reader().node(root)
 
@@ -101,14 +102,11 @@ class _Reader:
         line = _line(raw.start_mark)
         if not str(raw.tag).startswith(_STANDARD_TAG):
             raise SyntaxMistake(line, f"the tag {raw.tag} means nothing here")
-        match raw:
-            case ScalarNode():
-                return Scalar(line, raw.value, raw.style is None)
-            case SequenceNode():
-                return Items(line, tuple(self.node(item) for item in raw.value))
-            case MappingNode():
-                return Fields(line, tuple(self._field(key, value) for key, value in raw.value))
-        raise SyntaxMistake(line, "neither a value nor a list nor fields")
+        if isinstance(raw, MappingNode):
+            return Fields(line, tuple(self._field(key, value) for key, value in raw.value))
+        if isinstance(raw, SequenceNode):
+            return Items(line, tuple(self.node(item) for item in raw.value))
+        return Scalar(line, raw.value, raw.style is None)
 
     def _field(self, key: Any, value: Any) -> Field:
         if not isinstance(key, ScalarNode):
