@@ -7,7 +7,7 @@ import msgspec
 from app.contract.errors import ContractError
 from app.contract.types import ACCEPTED
 
-_MESSAGE = re.compile(r"(?P<said>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
+_PATH = re.compile(r" - at `\$([^`]*)`\Z")
 _MISSING = re.compile(r"Object missing required field `(?P<name>\w+)`")
 # The messages that are made of our own types and bounds; every other one might quote the record.
 _HARMLESS = re.compile(r"(Expected |Invalid RFC3339 |Integer value out of range|Number out of range)")
@@ -25,8 +25,8 @@ def breach_of(error: Exception, at: str) -> ContractError:
 
 
 def _invalid(message: str, at: str) -> ContractError:
-    found = _MESSAGE.fullmatch(message)
-    said, path = (found["said"], found["path"] or "") if found else ("", "")
+    found = _PATH.search(message)
+    said, path = (message[: found.start()], found[1]) if found else (message, "")
     missing = _MISSING.fullmatch(said)
     if missing:
         path = f"{path}.{missing['name']}"

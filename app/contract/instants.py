@@ -43,7 +43,7 @@ def parse_instant(text: str) -> Instant:
     """
     try:
         instant = instant_of(msgspec.convert(text, _Aware))
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):
         instant = None
     if instant is None:  # raised out here, so that no context of the error holds the text
         raise ValueError("Expected an RFC 3339 date and time with an offset")
