@@ -33,6 +33,7 @@ class Txn:
         self.outputs: list[Output] = []
         self._rows = rows
         self._overlay: _IndexOverlay | None = None
+        self._sorted: list[bytes] | None = None
 
     def get(self, key: bytes) -> bytes | None:
         """Return the row's value, as this batch has left it."""
@@ -42,6 +43,8 @@ class Txn:
 
     def put(self, key: bytes, value: bytes | None) -> None:
         """Write a row; None deletes it."""
+        if self._sorted is not None and key not in self.changes:
+            insort(self._sorted, key)
         self.changes[key] = value
         if self._overlay is not None:
             self._overlay.stale.add(key)
@@ -53,11 +56,20 @@ class Txn:
     def scan(self, prefix: bytes) -> list[tuple[bytes, bytes]]:
         """Return the rows whose key begins with `prefix`, sorted, as this batch has left them."""
         rows = self._rows.scan(prefix)
-        changed = {key: value for key, value in self.changes.items() if key.startswith(prefix)}
+        changed = self._changed(prefix)
         if not changed:
             return rows
-        merged = dict(rows) | changed
+        merged = dict(rows) | {key: self.changes[key] for key in changed}
         return sorted((key, value) for key, value in merged.items() if value is not None)
+
+    def _changed(self, prefix: bytes) -> list[bytes]:
+        """Return the changed keys that begin with `prefix`: found by bisection, for a batch asks for many prefixes."""
+        if self._sorted is None:
+            self._sorted = sorted(self.changes)
+        first = last = bisect_left(self._sorted, prefix)
+        while last < len(self._sorted) and self._sorted[last].startswith(prefix):
+            last += 1
+        return self._sorted[first:last]
 
     def due(self, lo: bytes, hi: bytes, limit: int | None = None) -> list[tuple[bytes, bytes]]:
         """Return (index key, row key) with lo <= index key < hi, sorted, as this batch has left the rows."""
