@@ -7,6 +7,10 @@ from typing import Protocol
 from app.engine.records import Output
 
 
+_PIECE = 16
+"""Index entries read at once where few are wanted."""
+
+
 class Rows(Protocol):
     """The committed rows that a batch reads; keys beginning with `~` are the engine's."""
 
@@ -110,9 +114,20 @@ class _IndexOverlay:
             self._refresh(txn, key)
         self.stale.clear()
         added = self._added[bisect_left(self._added, (lo,)) : bisect_left(self._added, (hi,))]
-        wanted = None if limit is None else limit + len(self._gone)
-        kept = [entry for entry in rows.due(lo, hi, wanted) if entry[0] not in self._gone]
-        return sorted(kept + added)[:limit]
+        return sorted(self._kept(rows, lo, hi, limit) + added)[:limit]
+
+    def _kept(self, rows: Rows, lo: bytes, hi: bytes, limit: int | None) -> list[tuple[bytes, bytes]]:
+        """Return the committed entries that this batch has not done away with, read in pieces: few are gone."""
+        if limit is None:
+            return [entry for entry in rows.due(lo, hi) if entry[0] not in self._gone]
+        kept: list[tuple[bytes, bytes]] = []
+        while True:
+            piece = max(limit - len(kept), _PIECE)
+            entries = rows.due(lo, hi, piece)
+            kept += [entry for entry in entries if entry[0] not in self._gone]
+            if len(entries) < piece or len(kept) >= limit:
+                return kept[:limit]
+            lo = entries[-1][0] + b"\0"
 
     def _refresh(self, txn: Txn, key: bytes) -> None:
         for index_key in self._added_of.pop(key, ()):
