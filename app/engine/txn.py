@@ -6,7 +6,6 @@ from typing import Protocol
 
 from app.engine.records import Output
 
-
 _PIECE = 16
 """Index entries read at once where few are wanted."""
 
