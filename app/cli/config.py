@@ -56,6 +56,8 @@ def apply(
         return
     for line in applied.changes:
         print(line)
+    if not as_written and any(rule.enabled_at is not None for rule in config.rules):
+        print("note: an apply stamps enabled_at and version; those of the file do not count without --as-written")
     print(f"applied as offset {applied.offset} of {topic}, in force from {format_instant(applied.effective)}")
 
 
