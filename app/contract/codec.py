@@ -179,12 +179,15 @@ def _instant(loose: object) -> Instant | None:
 
 
 def _is_binary(headers: Headers) -> bool:
-    binary = False
-    for name, content in headers:
-        if name == "content-type" and (content or b"").lower().startswith(b"application/cloudevents"):
-            return False
-        binary = binary or name.startswith("ce_")
-    return binary
+    for name, _ in headers:
+        if name[:3] == "ce_":
+            return not _is_event(headers)
+    return False
+
+
+def _is_event(headers: Headers) -> bool:
+    said = dict(headers).get("content-type") or b""
+    return said.lower().startswith(b"application/cloudevents")
 
 
 def _structured(value: bytes) -> tuple[_Attributes, Raw | bytes]:
