@@ -1,5 +1,6 @@
 """Subjects, dedup keys and row keys are built and parsed here alone (DOMAIN.md, section 3.1)."""
 
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 SAFE_IN_SUBJECTS = "-._~/@+#"
@@ -8,18 +9,42 @@ SAFE_IN_ROWS = "-._~@+#"
 
 def subject(kind: str, *values: object) -> str:
     """Build a subject, such as `invoice:i1:2026-06-10:7`: `:` only ever separates."""
-    return ":".join((kind, *(quote(str(value), safe=SAFE_IN_SUBJECTS) for value in values)))
+    return ":".join((kind, *(_encoded(str(value)) for value in values)))
 
 
 def dedup_key(rule: str, account: str, about: str, recipient: str, channel: str) -> str:
     """Build `rule|account|subject|recipient|channel`; `about` is a subject built above."""
-    parts = (quote(part, safe=SAFE_IN_SUBJECTS) for part in (rule, account))
-    return "|".join((*parts, about, quote(recipient, safe=SAFE_IN_SUBJECTS), channel))
+    return "|".join((_encoded(rule), _encoded(account), about, _encoded(recipient), channel))
+
+
+def recipient_of(key: str) -> str:
+    """Return the recipient's id out of a dedup key."""
+    return unquote(key.split("|")[3])
+
+
+@lru_cache(maxsize=1 << 16)
+def _encoded(value: str) -> str:
+    return quote(value, safe=SAFE_IN_SUBJECTS)
+
+
+@lru_cache(maxsize=1 << 16)
+def _in_row(value: str) -> str:
+    return quote(value, safe=SAFE_IN_ROWS)
+
+
+def row_account(account: str) -> str:
+    """Return the account's id as row and index keys hold it; accounts are done in the order of these."""
+    return _in_row(account)
+
+
+def account_of_row(text: str) -> str:
+    """Undo `row_account`."""
+    return unquote(text)
 
 
 def account_prefix(account: str) -> bytes:
     """Return the prefix that all rows of an account's book share, and no other row."""
-    return f"account/{quote(account, safe=SAFE_IN_ROWS)}/".encode()
+    return f"account/{row_account(account)}/".encode()
 
 
 def account_row(account: str) -> bytes:
@@ -29,12 +54,12 @@ def account_row(account: str) -> bytes:
 
 def invoice_row(account: str, invoice: str) -> bytes:
     """Return the key of one invoice."""
-    return account_prefix(account) + f"invoice/{quote(invoice, safe=SAFE_IN_ROWS)}".encode()
+    return account_prefix(account) + f"invoice/{_in_row(invoice)}".encode()
 
 
 def pending_row(account: str, rule: str, about: str) -> bytes:
     """Return the key of a moment that has come up and waits to be decided."""
-    return account_prefix(account) + f"pending/{quote(rule, safe=SAFE_IN_ROWS)}|{about}".encode()
+    return account_prefix(account) + f"pending/{_in_row(rule)}|{about}".encode()
 
 
 def seen_row(account: str) -> bytes:
@@ -44,7 +69,7 @@ def seen_row(account: str) -> bytes:
 
 def decided_row(account: str, rule: str, about: str) -> bytes:
     """Return the key of what was decided. It stands outside the book, which is read as a whole."""
-    return f"decided/{quote(account, safe=SAFE_IN_ROWS)}/{quote(rule, safe=SAFE_IN_ROWS)}|{about}".encode()
+    return f"decided/{row_account(account)}/{_in_row(rule)}|{about}".encode()
 
 
 def parse_row(key: bytes) -> tuple[str, str, str]:
@@ -55,20 +80,10 @@ def parse_row(key: bytes) -> tuple[str, str, str]:
 
 def company_zone(company: str) -> str:
     """Return the zone key of accounts that live in their company's zone."""
-    return f"company:{quote(company, safe=SAFE_IN_ROWS)}"
+    return f"company:{_in_row(company)}"
 
 
 def company_of_zone(zone_key: str) -> str | None:
     """Return the company whose zone it is; None for an IANA zone of the account's own."""
     kind, separator, company = zone_key.partition(":")
     return unquote(company) if separator and kind == "company" else None
-
-
-def row_account(account: str) -> str:
-    """Return the account's id as row and index keys hold it; accounts are done in the order of these."""
-    return quote(account, safe=SAFE_IN_ROWS)
-
-
-def account_of_row(text: str) -> str:
-    """Undo `row_account`."""
-    return unquote(text)
