@@ -99,8 +99,11 @@ async def opened_producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
 
 
 @asynccontextmanager
-async def opened_consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
-    """Open a consumer in no group, without partitions yet; it sees no record of an aborted transaction."""
+async def opened_consumer(bootstrap: str, fetch_bytes: int = 1 << 20) -> AsyncIterator[AIOKafkaConsumer]:
+    """Open a consumer in no group, without partitions yet; it sees no record of an aborted transaction.
+
+    A fetch brings about `fetch_bytes` of each partition.
+    """
 
     def make() -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
@@ -108,6 +111,7 @@ async def opened_consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",
+            max_partition_fetch_bytes=fetch_bytes,
         )
 
     consumer = await started(make, lambda client: client.stop(), bootstrap)
