@@ -1,10 +1,17 @@
 """The commands, put together."""
 
 import sys
+import zoneinfo
 
 import typer
 
 from app.cli import simulate
+from app.cli.config import config_app
+from app.cli.contract import contract_app
+from app.cli.decisions import decisions
+from app.cli.dev import dev_app
+from app.cli.publish import publish
+from app.cli.topics import topics_app
 from app.errors import WhimbrelError
 
 app = typer.Typer(
@@ -15,15 +22,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("simulate")(simulate.command)
-
-
-@app.callback()
-def whimbrel() -> None:
-    """Keep sub-commands even while there is only one."""
+app.command("publish")(publish)
+app.command("decisions")(decisions)
+app.add_typer(config_app, name="config")
+app.add_typer(contract_app, name="contract")
+app.add_typer(topics_app, name="topics")
+app.add_typer(dev_app, name="dev")
 
 
 def main() -> None:
     """Run the command; what a person can mend is said in one line, without a traceback."""
+    zoneinfo.reset_tzpath(to=())  # the pinned tzdata, so that every worker goes by the same clocks
     try:
         app()
     except WhimbrelError as error:

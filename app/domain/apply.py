@@ -1,5 +1,7 @@
 """What is true after a fact (DOMAIN.md, section 2: Order, Whole or patch, Imports)."""
 
+from datetime import date
+
 from msgspec.structs import replace
 
 from app.contract.codec import Fact
@@ -19,6 +21,7 @@ from app.domain.calendar import LocalClock
 from app.domain.companies import Company
 from app.domain.invoice import Invoice
 
+EARLIEST, LATEST = date(1900, 1, 1), date(2999, 12, 31)
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -104,12 +107,17 @@ def _details(data: AccountData, contacts: tuple[Contact, ...]) -> Details:
         autopay=data.autopay,
         parent_account_id=data.parent_account_id,
         time_zone=data.time_zone,
-        grace_until=data.grace_until,
+        grace_until=_dated(data.grace_until) if data.grace_until else None,
         check_weekdays=None if check is None else tuple(WEEKDAYS.index(day) for day in check),
         minimum_amount=minimum.amount if minimum else None,
         minimum_currency=minimum.currency if minimum else None,
         contacts=contacts,
     )
+
+
+def _dated(day: date) -> date:
+    """Return a day that can be reckoned from: publishers write the calendar's last day for never."""
+    return min(max(day, EARLIEST), LATEST)
 
 
 def _preferring(account: Account, data: PreferencesChanged) -> Account:
@@ -137,8 +145,8 @@ def _invoiced(book: Book, data: InvoiceData) -> Book:
         currency=data.currency,
         total=data.total,
         balance=data.balance,
-        issued_on=data.issued_on,
-        due_on=data.due_on,
+        issued_on=_dated(data.issued_on),
+        due_on=_dated(data.due_on),
         grace_days=data.grace_days,
         status=data.status,
         version=data.version if data.version is not None or known is None else known.version,

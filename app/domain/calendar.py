@@ -13,6 +13,7 @@ EPOCH_DATETIME = datetime(1970, 1, 1, tzinfo=UTC)
 MIDNIGHT = 0
 
 
+@lru_cache(maxsize=2048)
 def minutes_of(text: str) -> int:
     """Turn `HH:MM` into minutes after midnight."""
     hours, _, minutes = text.partition(":")

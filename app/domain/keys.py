@@ -7,9 +7,9 @@ SAFE_IN_SUBJECTS = "-._~/@+#"
 SAFE_IN_ROWS = "-._~@+#"
 
 
-def subject(kind: str, *values: object) -> str:
+def subject(*names: object) -> str:
     """Build a subject, such as `invoice:i1:2026-06-10:7`: `:` only ever separates."""
-    return ":".join((kind, *(_encoded(str(value)) for value in values)))
+    return ":".join([_encoded(str(name)) for name in names])
 
 
 def dedup_key(rule: str, account: str, about: str, recipient: str, channel: str) -> str:

@@ -1,6 +1,7 @@
 """Which moments of day rules come up in a stretch of time, by present facts (DOMAIN.md, section 4)."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import msgspec
 
@@ -12,6 +13,9 @@ from app.domain.occasion import Occasion
 from app.domain.rules import Rule, Rulebook, send_at
 from app.triggers import DAY_TRIGGERS
 from app.triggers.base import Coming, Present
+
+AROUND = timedelta(days=2)
+"""A moment is at most this far from its day: gaps of a whole day, changes of zone, flips in the course of the day."""
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -36,11 +40,14 @@ def due(book: Book, company: Company, rulebook: Rulebook, stretch: Stretch) -> l
     if clock is None:
         return []
     present = Present(book, company, clock.day(stretch.begin))
+    first, last = present.today - AROUND, clock.day(stretch.end) + AROUND
     found = []
     for trigger in DAY_TRIGGERS:
         for rule in versions_within(rulebook, trigger.id, stretch):
             minutes = minutes_of(send_at(rule, company))
             for coming in trigger.coming(present, rule):
+                if not first <= coming.day <= last:
+                    continue
                 moment = _moment(clock.moment(coming.day, minutes), coming)
                 if moment is not None and stretch.begin <= moment < stretch.end and applies(rule, moment):
                     found.append(_occasion(rule, coming, moment))

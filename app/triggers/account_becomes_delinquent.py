@@ -5,6 +5,7 @@ from datetime import date
 
 import msgspec
 
+from app.domain.account import Episode
 from app.domain.invoice import Invoice
 from app.domain.keys import subject
 from app.domain.occasion import Occasion
@@ -37,24 +38,26 @@ def coming(present: Present, rule: Rule) -> Iterator[Coming]:
             if invoice.since is not None and not invoice.silent:
                 yield Coming(invoice.since, _per_invoice(invoice), invoice.invoice_id, invoice.flipped_at)
     elif account.episode is not None and not account.episode.silent:
-        yield Coming(
-            account.episode.day, subject("account", account.account_id, account.episode.day), None, account.episode.at
-        )
+        yield Coming(account.episode.day, _per_episode(account.account_id, account.episode), None, account.episode.at)
 
 
-def _per_invoice(invoice: Invoice) -> str:
-    return subject("invoice", invoice.invoice_id, invoice.since)
+def _per_invoice(invoice: Invoice) -> tuple[object, ...]:
+    return "invoice", invoice.invoice_id, invoice.since
+
+
+def _per_episode(account_id: str, episode: Episode) -> tuple[object, ...]:
+    return "account", account_id, episode.day
 
 
 def holds(present: Present, occasion: Occasion) -> bool:
     """The same episode runs; per invoice, it is delinquent since the same day."""
     if occasion.about is not None:
         invoice = invoice_of(present, occasion)
-        return invoice is not None and invoice.since is not None and occasion.subject == _per_invoice(invoice)
+        return invoice is not None and invoice.since is not None and occasion.subject == subject(*_per_invoice(invoice))
     account = present.book.account
-    return account.episode is not None and occasion.subject == subject(
-        "account", account.account_id, account.episode.day
-    )
+    if account.episode is None:
+        return False
+    return occasion.subject == subject(*_per_episode(account.account_id, account.episode))
 
 
 def message(present: Present, occasion: Occasion) -> Variables:

@@ -29,9 +29,15 @@ class Coming(msgspec.Struct, frozen=True):
     """A local day on which a day rule's condition holds by present facts; not before the instant `earliest`, if any."""
 
     day: date
-    subject: str
+    names: tuple[object, ...]
+    """What its subject is made of: the subject is written out only where the day is one that is looked at."""
     about: str | None = None
     earliest: Instant | None = None
+
+    @property
+    def subject(self) -> str:
+        """The subject, as it stands in keys."""
+        return subject(*self.names)
 
 
 class Occurrence(msgspec.Struct, frozen=True):
@@ -158,12 +164,12 @@ def open_invoice_due_as_named(present: Present, occasion: Occasion) -> Invoice |
     invoice = invoice_of(present, occasion)
     if invoice is None or not invoice.open:
         return None
-    return invoice if occasion.subject == due_subject(invoice, occasion.x) else None
+    return invoice if occasion.subject == subject(*names_by_due_date(invoice, occasion.x)) else None
 
 
-def due_subject(invoice: Invoice, x: int | None) -> str:
-    """Return the subject of what counts from the due date: a moved one makes a new subject."""
-    return subject("invoice", invoice.invoice_id, invoice.due_on, x)
+def names_by_due_date(invoice: Invoice, x: int | None) -> tuple[object, ...]:
+    """Return the subject's parts of what counts from the due date: a moved one makes a new subject."""
+    return "invoice", invoice.invoice_id, invoice.due_on, x
 
 
 def happened(_present: Present, _occasion: Occasion) -> bool:

@@ -22,7 +22,7 @@ def coming(present: Present, rule: Rule) -> Iterator[Coming]:
     for invoice in present.book.open_invoices():
         day = projected(present.book, invoice, present.company, present.today)
         if day is not None:
-            yield Coming(day - days, subject("invoice", invoice.invoice_id, day, rule.x), invoice.invoice_id)
+            yield Coming(day - days, ("invoice", invoice.invoice_id, day, rule.x), invoice.invoice_id)
 
 
 def _still_ahead(present: Present, occasion: Occasion) -> date | None:

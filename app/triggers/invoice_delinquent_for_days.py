@@ -19,8 +19,8 @@ def coming(present: Present, rule: Rule) -> Iterator[Coming]:
     """Moved in X days ago, and still in."""
     for invoice in present.book.invoices.values():
         if invoice.since is not None:
-            about = subject("invoice", invoice.invoice_id, invoice.since, rule.x)
-            yield Coming(invoice.since + timedelta(days=rule.x or 0), about, invoice.invoice_id)
+            names = ("invoice", invoice.invoice_id, invoice.since, rule.x)
+            yield Coming(invoice.since + timedelta(days=rule.x or 0), names, invoice.invoice_id)
 
 
 def holds(present: Present, occasion: Occasion) -> bool:

@@ -10,8 +10,8 @@ from app.triggers.base import (
     DayTrigger,
     DueInvoiceVariables,
     Present,
-    due_subject,
     invoice_variables,
+    names_by_due_date,
     open_invoice_due_as_named,
 )
 
@@ -24,7 +24,7 @@ def coming(present: Present, rule: Rule) -> Iterator[Coming]:
     """Open, X days after `due_on`."""
     days = rule.x or 0
     for invoice in present.book.open_invoices():
-        yield Coming(invoice.due_on + timedelta(days=days), due_subject(invoice, rule.x), invoice.invoice_id)
+        yield Coming(invoice.due_on + timedelta(days=days), names_by_due_date(invoice, rule.x), invoice.invoice_id)
 
 
 def holds(present: Present, occasion: Occasion) -> bool:
