@@ -99,13 +99,20 @@ class DevKafka:
 
     def __enter__(self) -> Self:
         """Start it."""
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End it, and remove its data where they are temporary."""
+        self._end()
+
+    def _end(self) -> None:
         if self._own_data:
             self.kill()
             shutil.rmtree(self.data, ignore_errors=True)

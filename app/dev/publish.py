@@ -14,13 +14,12 @@ from aiokafka.partitioner import murmur2
 
 from app.contract.instants import DAY, Instant, format_instant
 from app.dev.play import Line, Played, Ticked
-from app.engine.records import FROM_HEADER, LINE_HEADER, NOW_HEADER
+from app.engine.records import BACKLOG_HEADER, FROM_HEADER, LINE_HEADER, NOW_HEADER
 from app.errors import WhimbrelError
 from app.streams.client import PATIENCE_SECONDS, KafkaAwayError, opened_consumer, opened_producer, partitions_of
 from app.streams.names import Names
 
 SOURCE_LINE_HEADER: Final = "whimbrel-source-line"
-BACKLOG_HEADER: Final = "whimbrel-backlog"
 MOST_IN_FLIGHT: Final = 5_000
 """Records that are sent and not yet known to be acknowledged."""
 MOST_STEPS: Final = 50
