@@ -12,6 +12,7 @@ from app.cli.decisions import decisions
 from app.cli.dev import dev_app
 from app.cli.publish import publish
 from app.cli.topics import topics_app
+from app.cli.worker import worker_app
 from app.errors import WhimbrelError
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app.command("decisions")(decisions)
 app.add_typer(config_app, name="config")
 app.add_typer(contract_app, name="contract")
 app.add_typer(topics_app, name="topics")
+app.add_typer(worker_app, name="worker")
 app.add_typer(dev_app, name="dev")
 
 
