@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from msgspec.structs import replace
 
 from app import clock
 from app.engine.batch import Bounds
@@ -153,14 +154,7 @@ class Opening:
             known[self._wiring.ticks] = tick.offset
         for topic, position in known.items():
             self._check(topic, partition, position, beginnings[topic], ends[topic])
-        return Commit(
-            incarnation=commit.incarnation,
-            positions=positions | known,
-            cursor=commit.cursor,
-            live_since=commit.live_since,
-            config=commit.config,
-            outputs=commit.outputs,
-        )
+        return replace(commit, positions=positions | known)
 
     def _check(self, topic: str, partition: int, position: int, beginning: int, end: int) -> None:
         if position < beginning:
