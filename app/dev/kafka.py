@@ -123,7 +123,7 @@ class DevKafka:
         """Start the broker and return when it serves requests; raise KafkaError with the end of its log otherwise."""
         if self._process is not None and self._process.running:
             return
-        if self._wanted_port is not None and not _is_free(self._wanted_port):
+        if self._wanted_port is not None and not is_free(self._wanted_port):
             raise KafkaError(f"port {self._wanted_port} is busy: choose another, or stop what listens there")
         jars = classpath()
         self.data.mkdir(parents=True, exist_ok=True)
@@ -198,12 +198,13 @@ def free_port() -> int:
     """Return a port of 127.0.0.1 on which nothing listens now."""
     candidates = random.SystemRandom().sample(FREE_PORTS, 100)
     for port in candidates:
-        if _is_free(port):
+        if is_free(port):
             return port
     raise KafkaError(f"no free port between {FREE_PORTS.start} and {FREE_PORTS.stop}")
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Tell whether nothing listens on that port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -53,7 +53,7 @@ def _logged(one: Customer) -> list[Said]:
         place = one.dice.randrange(FIRST_EVENTS, len(said) - 1)
         late = said[place]
         said[place] = Said(said[place + 1].logged + timedelta(seconds=20), late.line, late.id)
-    if one.chance(SENT_TWICE):
+    if said and one.chance(SENT_TWICE):
         again = one.dice.choice(said)
         said.append(Said(again.logged + timedelta(minutes=one.dice.randrange(1, 600)), again.line, again.id))
     return said
