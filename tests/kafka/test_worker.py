@@ -1,7 +1,6 @@
 """Worker processes on a real broker: killed, stopped beyond their session, ended; nothing lost, nothing counted twice."""
 
 import asyncio
-import itertools
 import random
 import signal
 import time
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.dev.kafka import DevKafka
-from app.streams import client, topics
+from app.streams import topics
 from app.streams.names import Names
 from tests.kafka.fleet import Fleet, end_of, running
 from tests.kafka.waiting import eventually, wait_until
