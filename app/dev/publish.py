@@ -73,7 +73,7 @@ async def publish_played(
         publisher = _Publisher(producer, names, partitions, ends)
         started = loop.time()
         for number, each in enumerate(played, 1):
-            headers = _headers(each, number, begin)
+            headers = record_headers(each, number, begin)
             if isinstance(each, Played):
                 await publisher.send(each.line, headers)
                 continue
@@ -87,7 +87,8 @@ async def publish_played(
     return publisher.progress
 
 
-def _headers(played: Played | Ticked, number: int, begin: Instant) -> Headers:
+def record_headers(played: Played | Ticked, number: int, begin: Instant) -> Headers:
+    """Return what a record says of its place in the history: the `number`-th, in play order."""
     headers = [(NOW_HEADER, _written(played.at)), (LINE_HEADER, b"%d" % number), (FROM_HEADER, _written(begin))]
     if isinstance(played, Played):
         headers.append((SOURCE_LINE_HEADER, b"%d" % played.line.number))
