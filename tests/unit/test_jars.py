@@ -23,7 +23,7 @@ def a_program(machine: Path, name: str, script: str = "exit 0") -> None:
 
 
 def test_java_and_maven_are_asked_for_at_once_with_their_packages(machine: Path) -> None:
-    with pytest.raises(ToolMissingError, match="java, mvn. Install with: apt install openjdk-17-jre-headless maven"):
+    with pytest.raises(ToolMissingError, match=r"java, mvn\. Install with: apt install openjdk-17-jre-headless maven$"):
         classpath()
 
 
