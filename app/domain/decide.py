@@ -45,7 +45,7 @@ def decide(occasion: Occasion, given: Circumstances) -> Verdict:
         return early
     if not given.holds():
         return Verdict(Outcome.SKIPPED, Reason.NO_LONGER_TRUE)
-    if given.rule is None or _too_late(occasion, given.rule, given.at - given.waited):
+    if given.rule is None or too_late(occasion, given.rule, given.at - given.waited):
         return Verdict(Outcome.SKIPPED, Reason.LATE)
     if given.superseded:
         return Verdict(Outcome.SUPERSEDED)
@@ -74,7 +74,8 @@ def is_late(occasion: Occasion, at: Instant) -> bool:
     return at - occasion.moment > ON_TIME
 
 
-def _too_late(occasion: Occasion, rule: Rule, at: Instant) -> bool:
+def too_late(occasion: Occasion, rule: Rule, at: Instant) -> bool:
+    """Whether the rule's policy no longer lets it be sent at `at`."""
     if not is_late(occasion, at):
         return False
     return rule.late.policy == "skip" or at - occasion.moment > rule.late.within

@@ -93,7 +93,7 @@ class Decider:
     def tick(self, tick: Tick, cursor: Cursor | None, txn: Txn, view: View, limit: int) -> Cursor:
         """Move on the clocks of a slice of the accounts in which something may be due."""
         earlier, after = _stand(tick, cursor)
-        if self._listed is None or self._listed[0] != tick:
+        if after is None or self._listed is None or self._listed[0] != tick:
             self._listed = tick, self._due(tick, earlier, txn, view)
         left = [account for account in self._listed[1] if after is None or account > after]
         desk = Desk(txn, view, self._heart(txn, view))
@@ -143,6 +143,7 @@ class Desk:
             return
         if fact.time > now + ON_TIME:
             raise ContractError("time", "is more than 15 minutes ahead of now")
+        self._heart.check(fact)
         stored, book = self._open(fact.subject)
         cursor = self._view.cursor
         if cursor is not None and cursor.after is not None and keys.row_account(fact.subject) > cursor.after:

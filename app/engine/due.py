@@ -14,6 +14,7 @@ from app.domain import keys
 from app.domain.book import account_of, decided_of, invoice_of
 from app.domain.calendar import MIDNIGHT, first_instant, local_day, minutes_of
 from app.domain.companies import Company
+from app.domain.delinquency import HORIZON
 from app.domain.invoice import Invoice
 from app.domain.rules import Rule, Rulebook, send_at
 from app.engine.coming import Stretch, versions_within
@@ -60,6 +61,8 @@ def _account_keys(key: bytes, value: bytes, account: str) -> Iterator[bytes]:
 
 
 def _dates(invoice: Invoice) -> Iterator[tuple[str, str, date]]:
+    if not invoice.zone_key:  # its account is not known yet: no days come up
+        return
     if invoice.open:
         yield "due", invoice.zone_key, invoice.due_on
     if invoice.ready_on is not None:
@@ -154,9 +157,10 @@ def _on(txn: Txn, zone: Zone, rule: Rule, day: date) -> Iterator[str]:
 
 def _before_exclusions(zone: Zone, day: date) -> date:
     """Return the first of the days from which exclusions may defer a flip to `day`."""
-    while any(company.excludes(day - ONE_DAY) for company in zone.companies):
-        day -= ONE_DAY
-    return day
+    first = day
+    while day - first < HORIZON and any(company.excludes(first - ONE_DAY) for company in zone.companies):
+        first -= ONE_DAY
+    return first
 
 
 def _between(txn: Txn, anchor: str, zone: Zone, first: date, last: date) -> Iterator[str]:

@@ -3,7 +3,7 @@
 The same code runs in a worker and in `simulate`; only who keeps books and decisions differs.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
@@ -11,6 +11,7 @@ from app.contract.codec import Fact
 from app.contract.errors import ContractError
 from app.contract.instants import DAY, Instant
 from app.contract.types import AccountData
+from app.domain.account import Muted
 from app.domain.apply import apply, in_zone
 from app.domain.book import Book
 from app.domain.decide import ON_TIME
@@ -36,23 +37,32 @@ class Heart:
         self._ledger = ledger
         self._judge = Judge(rulebook, ledger)
 
+    def check(self, fact: Fact) -> None:
+        """Look at what only the configuration tells, before any clock moves on: a dead letter moves none.
+
+        Raises:
+            ContractError: The fact names a company that is not configured.
+        """
+        if isinstance(fact.data, AccountData) and fact.data.company_id not in self._rulebook.companies:
+            raise ContractError("data.company_id", "no such company is configured")
+
     def read(self, book: Book, fact: Fact, now: Instant, *, backlog: bool) -> Book:
         """Return the account's book after the fact, read at `now`.
 
-        Raises:
-            ContractError: The fact names a company that is not configured; nothing has changed.
+        The fact has passed `check`.
         """
-        self._check(fact)
         if book.has_seen(fact.source, fact.id):
             return book
         if fact.time > book.account.done:
             book = self._park(book, fact.time) if backlog else self.advance(book, fact.time, now)
         before, at = book, book.account.done
         book = self._taken(before.seeing(fact.source, fact.id), fact, at)
-        if fact.time < at and not fact.is_snapshot:
+        if fact.is_snapshot:
+            book = self._muting(before, book, at)
+        elif fact.time < at:
             book = self._lagging(before, book, fact.time)
         self._called_up(before, book, fact, now)
-        return self._waking(before, self._released(before, self._unknown(before, book, fact, now), now), at)
+        return self._waking(self._released(before, self._unknown(before, book, fact, now), now), at)
 
     def advance(self, book: Book, to: Instant, now: Instant | None) -> Book:
         """Decide what comes up before `to` (exclusive), and what has waited for the clock to move on.
@@ -65,13 +75,9 @@ class Heart:
         up = [Up(book, p, _decided_at(p, now)) for p in waiting]
         book = replace(book, pending={k: p for k, p in book.pending.items() if p not in waiting}) if waiting else book
         book, came = self._through(book, to)
-        up += [Up(then, p, _decided_at(p, now)) for then, p in came]
+        up += [Up(then, p, _decided_at(p, now), just_now=True) for then, p in came]
         self._judge.decide_all(up, book)
         return self._woken(book)
-
-    def _check(self, fact: Fact) -> None:
-        if isinstance(fact.data, AccountData) and fact.data.company_id not in self._rulebook.companies:
-            raise ContractError("data.company_id", "no such company is configured")
 
     def _through(self, book: Book, to: Instant) -> tuple[Book, list[tuple[Book, Pending]]]:
         """Move the clock to `to`, flip by flip; return what comes up, each with the book of its moment."""
@@ -86,8 +92,9 @@ class Heart:
             end = to if flip is None else min(flip, to)
             begin = max(book.account.done, self._live_since)
             for occasion in due(book, company, self._rulebook, Stretch(begin, end)) if begin < end else ():
-                if (occasion.rule, occasion.subject) not in known and not self._decided(book, occasion):
-                    known.add((occasion.rule, occasion.subject))
+                identity = occasion.rule, occasion.subject
+                if identity not in known and not self._decided(book, occasion) and not is_muted(book, occasion):
+                    known.add(identity)
                     came.append((book, Pending(occasion, "missed", occasion.moment)))
             book = replace(book, account=replace(book.account, done=end))
             if flip is None or flip >= to:
@@ -106,27 +113,42 @@ class Heart:
 
     def _taken(self, book: Book, fact: Fact, at: Instant) -> Book:
         """Apply the fact, and move invoices in and out as of `at`: its own time, or the clock where that is later."""
-        book = apply(book, fact)
+        before, book = book, apply(book, fact)
         company = company_of(book, self._rulebook)
         if company is None:
             return book
         book = in_zone(book, company, at)
-        book = settle_silently(book, company, at) if fact.is_snapshot else settle(book, company, at)
+        book = settle_silently(before, book, company, at) if fact.is_snapshot else settle(book, company, at)
         return filed(book, book.account.clock.day(at)) if book.account.clock else book
 
     def _lagging(self, before: Book, book: Book, time: Instant) -> Book:
         """Call up the day moments since the fact's time that hold with it and would not without it."""
-        stretch = Stretch(max(time, self._live_since), book.account.done)
-        old, company = company_of(before, self._rulebook), company_of(book, self._rulebook)
-        if company is None or stretch.begin >= stretch.end:
-            return book
-        without = {(o.rule, o.subject) for o in due(before, old, self._rulebook, stretch)} if old else set()
         new = dict(book.pending)
-        for occasion in due(book, company, self._rulebook, stretch):
+        for occasion in self._started(before, book, Stretch(max(time, self._live_since), book.account.done)):
             identity = (occasion.rule, occasion.subject)
-            if identity not in without and identity not in new and not self._decided(book, occasion):
+            if identity not in new and not self._decided(book, occasion):
                 new[identity] = Pending(occasion, "lagging", book.account.done)
         return replace(book, pending=new) if len(new) > len(book.pending) else book
+
+    def _muting(self, before: Book, book: Book, at: Instant) -> Book:
+        """Note which moments the snapshot would start at its own instant: it never fires anything."""
+        started = self._started(before, book, Stretch(max(at, self._live_since), at + 1))
+        identities = [(occasion.rule, occasion.subject) for occasion in started]
+        earlier = before.account.muted
+        if earlier is not None and earlier.at == at:
+            identities += earlier.identities
+        muted = Muted(at, tuple(identities)) if identities else None
+        return book if muted == book.account.muted else replace(book, account=replace(book.account, muted=muted))
+
+    def _started(self, before: Book, book: Book, stretch: Stretch) -> Iterator[Occasion]:
+        """Yield the day moments of the stretch that hold by `book` and do not by `before`."""
+        old, company = company_of(before, self._rulebook), company_of(book, self._rulebook)
+        if company is None or stretch.begin >= stretch.end:
+            return
+        without = {(o.rule, o.subject) for o in due(before, old, self._rulebook, stretch)} if old else set()
+        for occasion in due(book, company, self._rulebook, stretch):
+            if (occasion.rule, occasion.subject) not in without:
+                yield occasion
 
     def _called_up(self, before: Book, book: Book, fact: Fact, now: Instant) -> None:
         if book.account.details is None:
@@ -177,10 +199,11 @@ class Heart:
         self._judge.decide_all([Up(book, p, now) for p in held], book)
         return replace(book, pending={k: p for k, p in book.pending.items() if p not in held})
 
-    def _waking(self, before: Book, book: Book, at: Instant) -> Book:
+    def _waking(self, book: Book, at: Instant) -> Book:
         """Note that the next clock move must look at the account: a flip or a change of zone has just made moments."""
         flipped = any(i.flipped_at == at and not i.silent for i in book.invoices.values())
-        moved = before.account.clock is not None and before.account.clock is not book.account.clock
+        clock = book.account.clock
+        moved = clock is not None and clock.passed is not None and clock.since == at
         return self._woken(book, at if flipped or moved else None)
 
     def _woken(self, book: Book, wake: Instant | None = None) -> Book:
@@ -190,6 +213,14 @@ class Heart:
         if wake == book.account.wake:
             return book
         return replace(book, account=replace(book.account, wake=wake))
+
+
+def is_muted(book: Book, occasion: Occasion) -> bool:
+    """Whether a snapshot alone starts it, at its own instant."""
+    muted = book.account.muted
+    if muted is None or muted.at != occasion.moment:
+        return False
+    return (occasion.rule, occasion.subject) in muted.identities
 
 
 def _decided_at(pending: Pending, now: Instant | None) -> Instant:

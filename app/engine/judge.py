@@ -8,7 +8,7 @@ from app.contract.instants import Instant
 from app.domain.account import Contact
 from app.domain.audience import account_contacts
 from app.domain.book import Book
-from app.domain.decide import Circumstances, Verdict, changed_or_duplicate, decide, is_late, unchanged
+from app.domain.decide import Circumstances, Verdict, changed_or_duplicate, decide, is_late, too_late, unchanged
 from app.domain.decision import Decision
 from app.domain.occasion import Decided, Occasion, Outcome, Pending, Reason
 from app.domain.rules import Rule, Rulebook
@@ -27,6 +27,8 @@ class Up(msgspec.Struct, frozen=True):
     book: Book
     pending: Pending
     at: Instant
+    just_now: bool = False
+    """Its condition was found to hold at its moment by `book`: decided on time, it is not asked again."""
 
     @property
     def occasion(self) -> Occasion:
@@ -52,7 +54,7 @@ class Judge:
     def decide(self, up: Up, book: Book, *, superseded: bool = False) -> None:
         """Decide one; on time by the book of its moment, else by `book`."""
         occasion = up.occasion
-        present = self._present(up if _on_time(up) else Up(book, up.pending, up.at))
+        present = self._present_of(up, book)
         held = up.pending.why == "unknown_account"
         if present is None:  # still unknown after a day, or of a company that is no longer configured
             self._write(up, None, Verdict(Outcome.SKIPPED, Reason.NO_RECIPIENT))
@@ -65,7 +67,7 @@ class Judge:
                 at=up.at,
                 rule=rule,
                 decided=None if held else self._recall(present.book, occasion),
-                holds=lambda: trigger.holds(present, occasion),
+                holds=lambda: (up.just_now and _on_time(up)) or trigger.holds(present, occasion),
                 contacts=lambda: self._contacts(present, rule, trigger.categories),
                 superseded=superseded and bool(rule and rule.late.policy == "latest_only"),
                 waited=up.at - up.pending.since if held else 0,
@@ -85,20 +87,22 @@ class Judge:
         return verdict is None
 
     def _newest(self, up: Iterable[Up], book: Book) -> dict[tuple[str, str | None], Up]:
-        """Return, of one trigger's late moments for one invoice or account, the most recent that still holds."""
+        """Return, of one trigger's late moments for one invoice or account, the most recent that may be sent."""
         newest: dict[tuple[str, str | None], Up] = {}
         for one in sorted(up, key=lambda u: (u.occasion.moment, u.occasion.rule, u.occasion.subject)):
-            rule = self._rulebook.in_force(one.occasion.rule, one.at)
-            if rule is None or rule.late.policy != "latest_only" or not is_late(one.occasion, one.at):
+            rule, present = self._rulebook.in_force(one.occasion.rule, one.at), self._present_of(one, book)
+            if rule is None or rule.late.policy != "latest_only" or not unchanged(one.occasion, rule):
                 continue
-            present = self._present(Up(book, one.pending, one.at))
-            if unchanged(one.occasion, rule) and present and REGISTRY[rule.trigger].holds(present, one.occasion):
+            late = is_late(one.occasion, one.at) and not too_late(one.occasion, rule, one.at)
+            if late and present and REGISTRY[rule.trigger].holds(present, one.occasion):
                 newest[_group(one)] = one
         return newest
 
-    def _present(self, up: Up) -> Present | None:
-        company, clock = company_of(up.book, self._rulebook), up.book.account.clock
-        return Present(up.book, company, clock.day(up.at)) if company and clock else None
+    def _present_of(self, up: Up, newest: Book) -> Present | None:
+        """Return what is judged by: on time the book of the moment, else the newest one."""
+        book = up.book if _on_time(up) else newest
+        company, clock = company_of(book, self._rulebook), book.account.clock
+        return Present(book, company, clock.day(up.at)) if company and clock else None
 
     def _contacts(self, present: Present, rule: Rule | None, default: tuple[str, ...]) -> list[Contact]:
         details = present.book.account.details
