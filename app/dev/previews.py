@@ -69,7 +69,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
 
 def a_notification(trigger: str = "invoice_due_in_days", *, number: int = 1, **changes: Any) -> Notification:
     """Return a made-up notification of `trigger`; two of different `number` have different dedup keys."""
-    variables = VARIABLES[trigger] | changes.pop("variables", {})
+    variables = VARIABLES.get(trigger, {}) | changes.pop("variables", {})
     values: dict[str, Any] = {
         "dedup_key": f"{trigger}|a1042|invoice:{number}|c1|email",
         "rule": trigger,
