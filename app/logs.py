@@ -7,6 +7,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 _PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+SELDOM_SECONDS: Final = 10.0
+REMEMBERED: Final = 1_000
 _LIBRARIES: Final = ("aiokafka", "faust", "mode", "aiohttp", "asyncio")
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -45,9 +47,31 @@ class JsonFormatter(logging.Formatter):
         return _encode(line).decode()
 
 
+class Seldom(logging.Filter):
+    """Lets a library say one thing once in ten seconds: a broker that is away is reported a hundred times a second."""
+
+    def __init__(self) -> None:
+        """Have heard nothing yet."""
+        super().__init__()
+        self._said: dict[tuple[str, object], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether the record is to be shown."""
+        if not record.name.startswith(_LIBRARIES):
+            return True
+        thing = (record.name, record.msg)
+        if record.created - self._said.get(thing, 0.0) < SELDOM_SECONDS:
+            return False
+        if len(self._said) >= REMEMBERED:
+            self._said.clear()
+        self._said[thing] = record.created
+        return True
+
+
 def setup(form: Literal["text", "json"], level: str) -> None:
     """Send every log to stderr; libraries only their warnings (with a lower level they build records all the time)."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Seldom())
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in _LIBRARIES:

@@ -10,6 +10,7 @@ from app import metrics
 from app.config.record import read_record
 from app.domain.rules import Rulebook
 from app.engine.ticks import MILLISECOND
+from app.streams.patience import Patience
 
 log = logging.getLogger(__name__)
 
@@ -48,24 +49,24 @@ class ConfigReader:
             return "the configuration topic could not be read for 20 s"
         return None
 
-    async def start(self, consumer: AIOKafkaConsumer) -> None:
+    async def start(self, consumer: AIOKafkaConsumer, patience: Patience) -> None:
         """Read the topic to its end through `consumer`, which has no partitions yet."""
         consumer.assign([self._here])
-        beginnings = await consumer.beginning_offsets([self._here])
+        beginnings = await patience.answered(lambda: consumer.beginning_offsets([self._here]))
         consumer.seek(self._here, beginnings[self._here])
-        await self._reach_end(consumer)
+        await self._reach_end(consumer, patience)
 
-    async def follow(self, consumer: AIOKafkaConsumer) -> None:
+    async def follow(self, consumer: AIOKafkaConsumer, patience: Patience) -> None:
         """Read on and on."""
         while True:
             asked = time.monotonic()
-            await self._reach_end(consumer)
+            await self._reach_end(consumer, patience)
             while time.monotonic() - asked < ASK_SECONDS:
                 await self._read(consumer)
 
-    async def _reach_end(self, consumer: AIOKafkaConsumer) -> None:
+    async def _reach_end(self, consumer: AIOKafkaConsumer, patience: Patience) -> None:
         asked = time.monotonic()
-        end = (await consumer.end_offsets([self._here]))[self._here]
+        end = (await patience.answered(lambda: consumer.end_offsets([self._here])))[self._here]
         while await consumer.position(self._here) < end:
             await self._read(consumer)
         self._reached = asked

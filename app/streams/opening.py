@@ -169,6 +169,6 @@ class Opening:
 
     async def _range(self, partition: int) -> tuple[dict[str, int], dict[str, int]]:
         here = [TopicPartition(topic, partition) for topic in self.topics]
-        beginnings = await self._consumer.beginning_offsets(here)
-        ends = await self._consumer.end_offsets(here)
+        beginnings = await self._patience.answered(lambda: self._consumer.beginning_offsets(here))
+        ends = await self._patience.answered(lambda: self._consumer.end_offsets(here))
         return {tp.topic: beginnings[tp] for tp in here}, {tp.topic: ends[tp] for tp in here}

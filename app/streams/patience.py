@@ -1,10 +1,11 @@
 """How long a broker that is away is waited for, and who says that it is."""
 
 import asyncio
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
 from app.streams.client import KafkaAwayError
 
@@ -12,6 +13,8 @@ AWAY_SECONDS: Final = 60.0
 UNACKNOWLEDGED_SECONDS: Final = 30.0
 ASK_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 5.0
+
+T = TypeVar("T")
 
 
 class Patience:
@@ -41,6 +44,15 @@ class Patience:
                         f"no answer from Kafka at {self._bootstrap} for {AWAY_SECONDS:.0f} s"
                     ) from error
             await asyncio.sleep(ASK_SECONDS)
+
+    async def answered(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Return the answer to a question about the log; while the brokers are silent, `watch` counts the seconds."""
+        while True:
+            try:
+                return await ask()
+            except (KafkaTimeoutError, KafkaConnectionError):
+                if self.silent_seconds < UNACKNOWLEDGED_SECONDS:
+                    raise
 
     async def acknowledged(self, future: asyncio.Future[Any], what: str) -> Any:
         """Return the acknowledgement of a record batch.

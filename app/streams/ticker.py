@@ -65,7 +65,7 @@ class Ticker:
         if not partitions:
             return []
         wanted = [TopicPartition(topic, partition) for partition in partitions for topic in self._inputs]
-        ends = await self._consumer.end_offsets(wanted)
+        ends = await self._patience.answered(lambda: self._consumer.end_offsets(wanted))
         return list(await asyncio.gather(*(self._append(partition, ends) for partition in partitions)))
 
     async def _append(self, partition: int, ends: Mapping[TopicPartition, int]) -> MadeTick:

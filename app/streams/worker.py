@@ -71,8 +71,8 @@ async def _assemble(wiring: Wiring, settings: Settings, stack: AsyncExitStack) -
     background: list[Callable[[], Awaitable[None]]] = [patience.watch]
     if wiring.config is not None:
         follower = await stack.enter_async_context(opened_consumer(settings.kafka))
-        await wiring.config.start(follower)
-        background.append(partial(wiring.config.follow, follower))
+        await wiring.config.start(follower, patience)
+        background.append(partial(wiring.config.follow, follower, patience))
     ticker = None
     if wiring.ticks is not None and not wiring.external:
         ticker = Ticker(wiring.ticks, wiring.inputs, producer=producer, consumer=offsets, patience=patience)

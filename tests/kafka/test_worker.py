@@ -1,4 +1,4 @@
-"""Worker processes on a real broker: killed, stopped beyond their session, ended; nothing lost, nothing counted twice."""
+"""Worker processes on a real broker, killed, stopped, ended: nothing is lost, nothing counted twice."""
 
 import asyncio
 import random
