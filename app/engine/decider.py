@@ -22,6 +22,7 @@ from app.engine.heart import Heart
 from app.engine.records import BACKLOG_HEADER, NOW_HEADER, Cursor, Record, Tick, header
 from app.engine.txn import Txn
 from app.engine.writing import OutputTopics, as_record, notifications
+from app.engine.zones import Zones
 
 USERS = ("portal.user.created", "portal.user.password_reset_requested")
 """Events about a login, which has no account and no rule yet."""
@@ -58,17 +59,20 @@ class TxnLedger:
 
 
 class Decider:
-    """One partition's facts and ticks through the heart; between batches it keeps but a tick's list of accounts."""
+    """One partition's facts and ticks through the heart; it keeps but its zones and a tick's list of accounts."""
 
     def __init__(self, topics: OutputTopics, rulebook: Callable[[], Rulebook]) -> None:
         """`rulebook` gives the configuration in force."""
         self._topics = topics
         self._rulebook = rulebook
         self._listed: tuple[Tick, list[str]] | None = None
+        self._zones = Zones()
 
     def index(self, key: bytes, value: bytes) -> Iterable[bytes]:
         """Return the due index's keys of a row."""
-        return index_keys(key, value)
+        found = tuple(index_keys(key, value))
+        self._zones.note(found)
+        return found
 
     def records(self, batch: Sequence[Record], txn: Txn, view: View) -> None:
         """Read facts in order; what breaks the contract is dead-lettered, and nothing else changes."""
@@ -119,7 +123,7 @@ class Decider:
         end = tick.instant + 1
         live_since = tick.instant if view.live_since is None else view.live_since
         moments = Stretch(max(earlier + 1, live_since), end)
-        return accounts_due(txn, self._rulebook(), Stretch(earlier + 1, end), moments)
+        return accounts_due(txn, self._rulebook(), Stretch(earlier + 1, end), moments, self._zones)
 
     def _heart(self, txn: Txn, view: View) -> Heart:
         rulebook = self._rulebook()

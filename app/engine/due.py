@@ -7,33 +7,22 @@ nothing. The index only names accounts that may be due; `coming.due` decides.
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 
-import msgspec
-
 from app.contract.instants import Instant
 from app.domain import keys
 from app.domain.book import account_of, decided_of, invoice_of
 from app.domain.calendar import MIDNIGHT, first_instant, local_day, minutes_of
-from app.domain.companies import Company
 from app.domain.delinquency import HORIZON
 from app.domain.invoice import Invoice
 from app.domain.rules import Rule, Rulebook, send_at
 from app.engine.coming import Stretch, versions_within
 from app.engine.txn import Txn
+from app.engine.zones import Zone, Zones
 from app.triggers import DAY_TRIGGERS
 
 READY = "ready"
 IRREGULAR = "irregular"
-ANCHORS = ("due", READY, IRREGULAR, "since", "episode")
 ONE_DAY = timedelta(days=1)
 LAST = b"\xff"
-
-
-class Zone(msgspec.Struct, frozen=True):
-    """One zone under which accounts are filed, and the companies that these may belong to."""
-
-    key: str
-    name: str
-    companies: tuple[Company, ...]
 
 
 def index_keys(key: bytes, value: bytes) -> Iterable[bytes]:
@@ -75,13 +64,16 @@ def _at(anchor: str, instant: Instant, rest: str) -> bytes:
     return f"{anchor}|{max(instant, 0):020d}|{rest}".encode()
 
 
-def accounts_due(txn: Txn, rulebook: Rulebook, flips: Stretch, moments: Stretch) -> list[str]:
+def accounts_due(
+    txn: Txn, rulebook: Rulebook, flips: Stretch, moments: Stretch, zones: Zones | None = None
+) -> list[str]:
     """Return, sorted, the row ids of the accounts in which something may come up in the stretch.
 
-    `moments` may begin later than `flips`: before `live_since` invoices are moved in, but nothing comes up.
+    `moments` may begin later than `flips`: before `live_since` invoices are moved in, but nothing comes up. `zones` are
+    the partition's, where somebody keeps them.
     """
-    found = set(_awake(txn, flips.end))
-    for zone in _zones(txn, rulebook):
+    found = set(_awake(txn, flips.end))  # by now the index knows the batch's rows, and `zones` theirs
+    for zone in (zones or Zones()).waking(txn, rulebook, flips):
         found.update(_flipping(txn, zone, flips))
         for rule, minutes in _rules(rulebook, zone, moments):
             for day in _days(zone.name, minutes, moments):
@@ -97,23 +89,6 @@ def expired(txn: Txn, now: Instant, limit: int) -> list[bytes]:
 def _awake(txn: Txn, end: Instant) -> Iterator[str]:
     for index_key, _ in txn.due(b"wake|", _at("wake", end, "")):
         yield index_key.decode().split("|")[2]
-
-
-def _zones(txn: Txn, rulebook: Rulebook) -> Iterator[Zone]:
-    seen: set[str] = set()
-    for anchor in ANCHORS:
-        lo, hi = f"{anchor}|".encode(), f"{anchor}|".encode() + LAST
-        while entry := txn.due(lo, hi, 1):
-            key = entry[0][0].decode().split("|")[1]
-            lo = f"{anchor}|{key}|".encode() + LAST
-            seen.add(key)
-    for key in sorted(seen):
-        company_id = keys.company_of_zone(key)
-        if company_id is None:
-            yield Zone(key, key, tuple(rulebook.companies.values()))
-        elif company_id in rulebook.companies:
-            company = rulebook.companies[company_id]
-            yield Zone(key, company.time_zone, (company,))
 
 
 def _rules(rulebook: Rulebook, zone: Zone, stretch: Stretch) -> Iterator[tuple[Rule, int]]:
