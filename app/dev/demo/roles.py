@@ -10,7 +10,6 @@ from app.dev.kafka import HOST, free_port, is_free
 KAFKA_PORT: Final = 9092
 SMTP_PORT: Final = 2525
 PAGE_PORT: Final = 8025
-SESSION_SECONDS: Final = 6
 VICTIM: Final = "trigger worker 2"
 WORKERS: Final = ("trigger worker 1", VICTIM)
 SENDER: Final = "sender"
@@ -56,7 +55,7 @@ def mailbox(plan: Plan, ports: Ports) -> Role:
 
 def trigger_worker(name: str, plan: Plan, ports: Ports) -> Role:
     """Return one of WORKERS; the history's time is its time."""
-    settings = _worker(name, plan, ports) | {"ticks": "external", "session_seconds": SESSION_SECONDS}
+    settings = _worker(name, plan, ports) | {"ticks": "external"}
     return Role(name, (whimbrel(), "worker", "triggers"), settings, plan.log(name))
 
 

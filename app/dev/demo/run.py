@@ -15,7 +15,7 @@ from app.dev.demo.plan import PARTITIONS, Plan
 from app.dev.demo.playing import perform, supervise
 from app.dev.demo.scene import Scene
 from app.dev.demo.screen import Sentence
-from app.dev.demo.setting_up import LoadConfig, Stage, open_workers, raise_broker, set_up
+from app.dev.demo.setting_up import LoadConfig, Stage, open_workers, raise_stage, set_up
 from app.dev.demo.showing import show
 from app.dev.demo.together import together
 from app.dev.demo.verdict import Comparison, decisions_line, mails_line
@@ -43,7 +43,7 @@ class Demo:
             crew = Crew()
             try:
                 self.console.print("\n  [bold]Whimbrel[/] · a provider's two months, a day a second\n")
-                stage = raise_broker(self.plan, crew, self.console)
+                stage = raise_stage(self.plan, crew, self.load, self.console)
                 interrupts.run(self._show(stage))
             except KeyboardInterrupt:
                 self.console.print()
@@ -52,7 +52,7 @@ class Demo:
         return self.status
 
     async def _show(self, stage: Stage) -> None:
-        await set_up(stage, self.load)
+        await set_up(stage)
         scene = Scene(self.plan.span, stage.names, PARTITIONS, stage.ports.page_url)
         settled = await together(self._play(stage, scene), watch(stage.ports.bootstrap, scene), supervise(stage.crew))
         await self._conclude(stage, scene, settled=settled)
@@ -81,9 +81,8 @@ class Demo:
             self.console.print(Text(f"    {each}"), soft_wrap=True)
 
     def _offer(self, stage: Stage, scene: Scene) -> None:
-        rules = self.load(self.plan.config).rules
         self.console.print("\n  To copy, into another terminal, here:")
-        for each in commands(self.plan, stage.ports.bootstrap, scene.decisions, rules):
+        for each in commands(self.plan, stage.ports.bootstrap, scene.decisions, stage.config.rules):
             self.console.print(Text(f"\n  {each.asks}", style="dim"), soft_wrap=True)
             self.console.print(Text(each.line), soft_wrap=True)
         self.console.print()

@@ -38,21 +38,23 @@ class NotReadyError(WhimbrelError):
 
 @dataclass(frozen=True)
 class Stage:
-    """What stands once it is set up."""
+    """What stands once it is set up; `config` is in force."""
 
     plan: Plan
     crew: Crew
     ports: roles.Ports
     names: Names
+    config: Config
     console: Console
 
 
-def raise_broker(plan: Plan, crew: Crew, console: Console) -> Stage:
-    """Write the history and start what the rest stands on: mailbox and Kafka. Raises what they raise."""
-    steps, ports = Steps(console), roles.choose_ports()
+def raise_stage(plan: Plan, crew: Crew, load: LoadConfig, console: Console) -> Stage:
+    """Start Kafka and the mailbox, meanwhile write the history and read the rules. Raises what they raise."""
+    steps, ports, beside = Steps(console), roles.choose_ports(), Beside()
     for line in ports.busy:
         steps.note(line)
-    history = Beside().begin(lambda: _write_history(plan))
+    history, rules = beside.begin(lambda: _write_history(plan)), beside.begin(lambda: _read_rules(plan, load))
+    beside.no_more()
     crew.start(roles.mailbox(plan, ports))
     with steps.step("Kafka", "starting Apache Kafka (the first time Maven fetches it: 54 MB)") as step:
         broker = DevKafka(plan.directory / "kafka", ports.kafka)
@@ -61,18 +63,20 @@ def raise_broker(plan: Plan, crew: Crew, console: Console) -> Stage:
         step.said = f"{VERSION}, one broker at {broker.bootstrap}"
     events, seconds = history.result()
     first, last = (datetime_of(each).strftime("%d %b %Y") for each in (plan.span.begin, plan.span.until))
-    steps.done(Step("history", f"{plan.accounts} accounts, {events:,} events, {first} to {last}"), seconds)
-    return Stage(plan, crew, ports, Names(), console)
+    steps.done(Step("history", f"{plan.accounts:,} accounts, {events:,} events, {first} to {last}"), seconds)
+    config, seconds = rules.result()
+    said = f"{len(config.rules)} rules, {len(config.companies)} companies, from {CONFIG.parent.name}/{CONFIG.name}"
+    steps.done(Step("rules", said), seconds)
+    return Stage(plan, crew, ports, Names(), config, console)
 
 
-async def set_up(stage: Stage, load: LoadConfig) -> None:
+async def set_up(stage: Stage) -> None:
     """Create topics, put the rules in force, wait for the mailbox. Raises what they raise."""
     steps, ports = Steps(stage.console), stage.ports
     with steps.step("topics", "creating topics") as step:
         created = await topics.create(ports.bootstrap, stage.names, PARTITIONS)
-        step.said = f"{len(created)} topics, {PARTITIONS} partitions each"
-    with steps.step("rules", "putting the rules in force") as step:
-        step.said = await _apply(stage, load)
+        await config_apply.apply(ports.bootstrap, stage.names.config, stage.config, as_written=True)
+        step.said = f"{len(created)} topics, {PARTITIONS} partitions each; the rules are in force"
     with steps.step("mailbox", "waiting for the mailbox") as step:
         await await_page(ports.page_url)
         step.said = f"SMTP at port {ports.smtp}, page at port {ports.page}"
@@ -104,10 +108,7 @@ def _write_history(plan: Plan) -> int:
     return len(lines)
 
 
-async def _apply(stage: Stage, load: LoadConfig) -> str:
-    plan = stage.plan
+def _read_rules(plan: Plan, load: LoadConfig) -> Config:
     for copy in (plan.config, plan.what_if):
         shutil.copytree(CONFIG, copy)
-    config = load(plan.config)
-    await config_apply.apply(stage.ports.bootstrap, stage.names.config, config, as_written=True)
-    return f"{len(config.rules)} rules, {len(config.companies)} companies, as written in {CONFIG.parent.name}/config"
+    return load(plan.config)

@@ -61,19 +61,21 @@ class Steps:
 
 
 class Beside:
-    """Work that goes on in a thread while other steps are taken."""
+    """Work that goes on in a thread, one piece after the other, while other steps are taken."""
 
     def __init__(self) -> None:
         """Start no thread yet."""
         self._pool = ThreadPoolExecutor(1)
 
     def begin(self, work: Callable[[], T]) -> Future[tuple[T, float]]:
-        """Do `work`; the result comes with its seconds."""
+        """Do `work` when what was begun before is done; the result comes with its seconds."""
 
         def timed() -> tuple[T, float]:
             begun = time.monotonic()
             return work(), time.monotonic() - begun
 
-        future = self._pool.submit(timed)
+        return self._pool.submit(timed)
+
+    def no_more(self) -> None:
+        """Let the thread end with the work that was begun."""
         self._pool.shutdown(wait=False)
-        return future
