@@ -20,7 +20,7 @@ def demo(
     data: Annotated[Path, typer.Option(help="Where everything is kept; what an earlier demo left is replaced.")] = Path(
         ".demo"
     ),
-    accounts: Annotated[int, typer.Option(min=1, help="How many customers the provider has.")] = 600,
+    accounts: Annotated[int, typer.Option(min=1, help="How many customers the provider has.")] = 300,
     days: Annotated[int, typer.Option(min=14, help="How long the history is.")] = 61,
     day_seconds: Annotated[float, typer.Option(min=0.0, help="What a simulated day takes at least.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Another one makes another history.")] = 7,

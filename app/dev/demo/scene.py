@@ -91,6 +91,11 @@ class Scene:
         return len(self.commits) == self.partitions
 
     @property
+    def undelivered(self) -> int:
+        """Notifications decided and not yet settled by the sender."""
+        return max(0, self.due[self.names.outbox] - len(self._settled))
+
+    @property
     def mails(self) -> int:
         """Mails that the mailbox has accepted, as the sender says."""
         return self.deliveries["accepted"]
@@ -103,7 +108,7 @@ class Scene:
             and self.waiting == 0
             and self.reached >= self.span.until
             and len(self.decisions) >= self.due[self.names.decisions]
-            and len(self._settled) >= self.due[self.names.outbox]
+            and self.undelivered == 0
         )
 
     @property

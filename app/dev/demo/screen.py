@@ -25,7 +25,7 @@ OUTCOMES: Final[Mapping[str, str]] = {
 FRAME: Final = 14
 """Lines of the screen without decisions and news."""
 LEAST: Final = 3
-BAR: Final = 40
+BAR: Final = 28
 
 
 def picture(scene: Scene, highlights: Highlights, tell: Sentence, console: Console) -> RenderableType:
@@ -57,10 +57,12 @@ def sentence(news: News) -> Text:
 
 def _time(scene: Scene) -> RenderableType:
     span = scene.span
-    days = Text(f"day {(scene.at - span.begin) // DAY + 1} of {-(-(span.until - span.begin) // DAY)}", style="dim")
+    days = -(-(span.until - span.begin) // DAY)
+    today = min((scene.at - span.begin) // DAY + 1, days)
+    doing = "all worked off" if scene.done else "all played" if scene.played else f"day {today} of {days}"
     bar = ProgressBar(span.until - span.begin, scene.at - span.begin, width=BAR, complete_style="green")
     line = Table.grid(padding=(0, 3))
-    line.add_row(Text(datetime_of(scene.at).strftime("%a %d %b %Y  %H:%M"), style="bold"), bar, days)
+    line.add_row(Text(datetime_of(scene.at).strftime("%a %d %b %Y  %H:%M"), style="bold"), bar, Text(doing, style="dim"))
     return line
 
 
@@ -95,7 +97,7 @@ def _decision(line: Mapping[str, Any], tell: Sentence) -> Text:
 
 
 def _lag(scene: Scene) -> str:
-    return f"{scene.waiting:,} facts, {_length(scene.behind)} of the provider's time"
+    return f"{scene.waiting:,} facts · {_length(scene.behind)} of the provider's time · {scene.undelivered:,} mails"
 
 
 def _length(length: Instant) -> str:
