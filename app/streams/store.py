@@ -1,4 +1,8 @@
-"""The rows of one partition in RocksDB, with an index derived from them in the same write."""
+"""The rows of one partition in RocksDB, with an index derived from them in the same write.
+
+RocksDB's own log is off: the journal is the log. A process killed leaves the rows as of the last flush, with the offset
+that belongs to them, and the rest is read back from there.
+"""
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping
@@ -7,7 +11,16 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch, WriteBufferManager
+from rocksdict import (
+    BlockBasedOptions,
+    Cache,
+    DBCompressionType,
+    Options,
+    Rdict,
+    WriteBatch,
+    WriteBufferManager,
+    WriteOptions,
+)
 
 from app.contract.instants import Instant
 
@@ -38,7 +51,7 @@ class RocksStore:
         self.index = index
         self.path = path
         self._clock = clock
-        self._db = Rdict(str(path), _options())
+        self._db = _opened(path)
         progress = self._db.get(OFFSET_KEY)
         self.offset, self.stamp = _decode_progress(progress) if progress else (-1, 0)
         """The newest journal record that the rows contain, and when it was written there."""
@@ -81,10 +94,10 @@ class RocksStore:
         the record at `offset`; None: now.
         """
         batch = WriteBatch(raw_mode=True)
-        olds = self._before([key for key in changes if not key.startswith(ENGINE)], before or {})
+        known = before or {}
         for key, value in changes.items():
-            if key in olds:
-                self._index(batch, key, olds[key], value)
+            if not key.startswith(ENGINE):
+                self._index(batch, key, known[key] if key in known else self._db.get(key), value)
             if value is None:
                 batch.delete(key)
             else:
@@ -94,19 +107,15 @@ class RocksStore:
         self._db.write(batch)
         self.offset, self.stamp = progress
 
-    def _before(self, keys: list[bytes], known: Mapping[bytes, bytes | None]) -> dict[bytes, bytes | None]:
-        unknown = [key for key in keys if key not in known]
-        read = dict(zip(unknown, self._db.get(unknown), strict=True)) if unknown else {}
-        return {key: known[key] if key in known else read[key] for key in keys}
-
     def _index(self, batch: WriteBatch, key: bytes, old: bytes | None, new: bytes | None) -> None:
-        added = set(self.index(key, new)) if new is not None else set()
-        if old is not None:
-            removed = set(self.index(key, old))
-            added, removed = added - removed, removed - added
-            for index_key in removed:
-                batch.delete(INDEX + index_key)
-        for index_key in added:
+        gone = self.index(key, old) if old is not None else ()
+        come = self.index(key, new) if new is not None else ()
+        if not gone and not come:
+            return
+        gone, come = set(gone), set(come)
+        for index_key in gone - come:
+            batch.delete(INDEX + index_key)
+        for index_key in come - gone:
             batch.put(INDEX + index_key, key)
 
     def wipe(self) -> None:
@@ -114,12 +123,21 @@ class RocksStore:
         self._db.close()
         shutil.rmtree(self.path)
         self.path.mkdir()
-        self._db = Rdict(str(self.path), _options())
+        self._db = _opened(self.path)
         self.offset, self.stamp = -1, 0
 
     def close(self) -> None:
-        """Release the database's lock."""
+        """Put everything on disk, and release the database's lock."""
+        self._db.flush()
         self._db.close()
+
+
+def _opened(path: Path) -> Rdict:
+    database = Rdict(str(path), _options())
+    writing = WriteOptions()
+    writing.disable_wal = True
+    database.set_write_options(writing)
+    return database
 
 
 @cache
