@@ -6,7 +6,8 @@ back with a changelog in Kafka, and for every tenth send a record of about 300 b
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -35,7 +36,8 @@ def events(count: int) -> Iterator[Event]:
     return islice(_events(), count)
 
 
-def newest_versions(count: int) -> dict[str, int]:
+@cache
+def newest_versions(count: int) -> Mapping[str, int]:
     """Return the newest version of each invoice told by the first `count` events: what must be the state after them."""
     newest: dict[str, int] = {}
     for event in events(count):
