@@ -31,6 +31,11 @@ class ConfigReader:
         self._reached = float("-inf")
 
     @property
+    def topic(self) -> str:
+        """The topic's name."""
+        return str(self._here.topic)
+
+    @property
     def rulebook(self) -> Rulebook:
         """The rules and companies in force; empty before the first apply."""
         return self._rulebook or NOTHING

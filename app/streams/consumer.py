@@ -13,7 +13,13 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 import aiokafka
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, NoOffsetForPartitionError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types.tuples import TP
@@ -22,6 +28,7 @@ from mode import Service
 from app import clock
 from app.contract.instants import SECOND
 from app.engine.inputs import Fetch
+from app.engine.ports import StateUnusableError
 from app.errors import WhimbrelError
 from app.streams.lanes import Lanes
 
@@ -93,6 +100,8 @@ class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 fetched = await fetcher.fetched_records({TP(*tp) for tp in begins}, timeout=POLL_SECONDS)
             except NoOffsetForPartitionError:
                 return []  # of the moment before the first seek; the group's offsets are not used
+            except OffsetOutOfRangeError as error:
+                raise StateUnusableError(f"the log no longer has what comes next: {error}") from error
         now, mono = clock.now(), time.monotonic()
         return [
             (

@@ -31,7 +31,7 @@ class Lanes:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._open: dict[int, OpenLane] = {}
         self._seeks: dict[tuple[str, int], int] = {}
-        self._over = False
+        self._joined = self._over = False
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -45,8 +45,8 @@ class Lanes:
 
     @property
     def ready(self) -> bool:
-        """Say whether every assigned partition's lane is open."""
-        return len(self._open) == len(self._tasks)
+        """Say whether the group has assigned its partitions, and the lane of each is open."""
+        return self._joined and len(self._open) == len(self._tasks)
 
     def wanted(self) -> set[tuple[str, int]]:
         """Return the (topic, partition)s to fetch from."""
@@ -82,6 +82,7 @@ class Lanes:
         topics_of: dict[int, set[str]] = {}
         for topic, partition in assignment:
             topics_of.setdefault(partition, set()).add(topic)
+        self._joined = True
         metrics.REBALANCES.inc()
         if self._over:
             return

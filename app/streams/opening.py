@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,16 @@ class Wiring:
     """The configuration that the handler decides by."""
     bounds: Bounds | None = None
 
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The topics that a lane reads."""
+        return (*self.inputs, *(() if self.ticks is None else (self.ticks,)))
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Every topic without which no lane can work."""
+        return (*self.read, self.journal, *(() if self.config is None else (self.config.topic,)))
+
 
 @dataclass(frozen=True)
 class OpenLane:
@@ -90,8 +101,7 @@ class Opening:
     @property
     def topics(self) -> tuple[str, ...]:
         """Every topic that a lane reads."""
-        ticks = () if self._wiring.ticks is None else (self._wiring.ticks,)
-        return (*self._wiring.inputs, *ticks)
+        return self._wiring.read
 
     async def open(self, partition: int) -> OpenLane:
         """Fence the partition's journal, restore its rows, find its positions."""
@@ -100,15 +110,15 @@ class Opening:
         journal = JournalWriter(
             self._bootstrap, wiring.journal, partition, f"{wiring.app}-journal-{partition}", self._patience
         )
-        fence = await journal.fence()
-        store = RocksStore(self._state / str(partition), handler.index, clock.now)
-        try:
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(journal.close)
+            fence = await journal.fence()
+            store = RocksStore(self._state / str(partition), handler.index, clock.now)
+            undo.callback(store.close)
             await restore(self._bootstrap, wiring.journal, partition, store, fence, clock.now())
-            log.info("restored", extra={"partition": partition, "offset": store.offset})
             commit = await self._commit(store, partition)
-        except BaseException:
-            store.close()
-            raise
+            log.info("restored", extra={"partition": partition, "offset": store.offset})
+            undo.pop_all()
         return OpenLane(self._lane(partition, handler, store, journal, commit), store, journal)
 
     def _lane(

@@ -32,7 +32,7 @@ class Readiness:
     def unready(self, lanes: Lanes) -> str | None:
         """Say why the worker is not ready, None where it is."""
         if not lanes.ready:
-            return "partitions are being restored"
+            return "partitions are being assigned and restored"
         return self.undecided
 
 

@@ -5,17 +5,16 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from functools import partial
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import uvloop
 
 from app.errors import WhimbrelError
 from app.settings import Settings
 from app.streams.app import LaneApp, start_line
-from app.streams.client import opened_consumer
+from app.streams.client import opened_consumer, partitions_of
 from app.streams.lanes import Lanes
 from app.streams.opening import Opening, Wiring
 from app.streams.outputs import KafkaOutputs, open_producer
@@ -49,37 +48,41 @@ async def _run(wiring: Wiring, settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with AsyncExitStack() as stack:
-        worker = await _assemble(wiring, settings, stack)
-        await worker.start()
+        lanes = await _assemble(wiring, settings, stack)
+        app = LaneApp(wiring.app, lanes, settings)
+        await app.start()
         await stopping.wait()
         log.info("stops")
         try:
             async with asyncio.timeout(STOP_SECONDS):
-                await worker.stop()
+                await lanes.end()
+                await app.stop()
                 await stack.aclose()
         except TimeoutError:
             end(WhimbrelError(f"did not stop within {STOP_SECONDS:.0f} s"))
     log.info("stopped")
 
 
-async def _assemble(wiring: Wiring, settings: Settings, stack: AsyncExitStack) -> "_Worker":
-    """Open the clients, waiting for a broker that is away, and read the configuration."""
-    offsets = await stack.enter_async_context(opened_consumer(settings.kafka))
-    producer = await open_producer(settings.kafka)
+async def _assemble(wiring: Wiring, settings: Settings, stack: AsyncExitStack) -> Lanes:
+    """Open the clients, waiting for a broker that is away, read the configuration, and start what runs beside."""
+    bootstrap = settings.kafka
+    producer = await open_producer(bootstrap)
     stack.push_async_callback(producer.stop)
-    patience = Patience(producer.client, settings.kafka)
-    background: list[Callable[[], Awaitable[None]]] = [patience.watch]
+    patience = Patience(producer.client, bootstrap)
+    _beside(stack, patience.watch())
+    await partitions_of(bootstrap, *wiring.topics)
+    offsets = await stack.enter_async_context(opened_consumer(bootstrap))
     if wiring.config is not None:
-        follower = await stack.enter_async_context(opened_consumer(settings.kafka))
+        follower = await stack.enter_async_context(opened_consumer(bootstrap))
         await wiring.config.start(follower, patience)
-        background.append(partial(wiring.config.follow, follower, patience))
+        _beside(stack, wiring.config.follow(follower, patience))
     ticker = None
     if wiring.ticks is not None and not wiring.external:
         ticker = Ticker(wiring.ticks, wiring.inputs, producer=producer, consumer=offsets, patience=patience)
     readiness = Readiness(wiring.config, ticker)
     opening = Opening(
         wiring,
-        settings.kafka,
+        bootstrap,
         settings.state / wiring.app,
         consumer=offsets,
         outputs=KafkaOutputs(producer, patience),
@@ -89,40 +92,28 @@ async def _assemble(wiring: Wiring, settings: Settings, stack: AsyncExitStack) -
     )
     lanes = Lanes(opening, end)
     if ticker is not None:
-        background.append(partial(ticker.run, lambda: lanes.running, settings.tick_seconds))
-    background.append(partial(observe, lanes))
+        _beside(stack, ticker.run(lambda: lanes.running, settings.tick_seconds))
+    _beside(stack, observe(lanes))
     port = await stack.enter_async_context(
         serving(settings.metrics_host, settings.metrics_port, lambda: readiness.unready(lanes))
     )
     log.info("starts", extra={"app": wiring.app, "metrics_port": port, **start_line(settings)})
-    return _Worker(lanes, LaneApp(wiring.app, lanes, settings), background)
+    return lanes
 
 
-class _Worker:
-    """The lanes, the group's member that feeds them, and what runs beside."""
+def _beside(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` until the stack unwinds; where it fails the process ends."""
 
-    def __init__(self, lanes: Lanes, app: LaneApp, background: list[Callable[[], Awaitable[None]]]) -> None:
-        self._lanes = lanes
-        self._app = app
-        self._background = background
-        self._tasks: list[asyncio.Task[None]] = []
+    async def guarded() -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - whatever it is, the process ends with it
+            end(error)
 
-    async def start(self) -> None:
-        """Join the group."""
-        self._tasks = [asyncio.create_task(_guarded(each)) for each in self._background]
-        await self._app.start()
+    task = asyncio.create_task(guarded())
 
-    async def stop(self) -> None:
-        """Finish the batches in hand, then leave."""
-        await self._lanes.end()
-        await self._app.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+    async def cancel() -> None:
+        task.cancel()
+        await asyncio.wait([task])
 
-
-async def _guarded(work: Callable[[], Awaitable[None]]) -> None:
-    try:
-        await work()
-    except Exception as error:  # noqa: BLE001 - whatever it is, the process ends with it
-        end(error)
+    stack.push_async_callback(cancel)
