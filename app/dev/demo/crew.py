@@ -13,6 +13,8 @@ from app.errors import WhimbrelError
 from app.settings import child_environment
 
 LOG_END: Final = 2_000
+GRACE_SECONDS: Final = 5.0
+"""A worker that has not ended by then is killed: it goes on from its journal the next time, whatever it was doing."""
 
 
 class CrewError(WhimbrelError):
@@ -47,7 +49,7 @@ class Crew:
     def start(self, role: Role) -> int:
         """Start the process of a role, and return its id. Raises ProcessError."""
         role.log.parent.mkdir(parents=True, exist_ok=True)
-        process = Process(role.command, log=role.log, environment=child_environment(role.settings))
+        process = Process(role.command, log=role.log, environment=child_environment(role.settings), grace=GRACE_SECONDS)
         self._roles[role.name], self._processes[role.name] = role, process
         return process.pid
 

@@ -62,7 +62,9 @@ def _time(scene: Scene) -> RenderableType:
     doing = "all worked off" if scene.done else "all played" if scene.played else f"day {today} of {days}"
     bar = ProgressBar(span.until - span.begin, scene.at - span.begin, width=BAR, complete_style="green")
     line = Table.grid(padding=(0, 3))
-    line.add_row(Text(datetime_of(scene.at).strftime("%a %d %b %Y  %H:%M"), style="bold"), bar, Text(doing, style="dim"))
+    line.add_row(
+        Text(datetime_of(scene.at).strftime("%a %d %b %Y  %H:%M"), style="bold"), bar, Text(doing, style="dim")
+    )
     return line
 
 
