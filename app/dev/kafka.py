@@ -97,6 +97,11 @@ class DevKafka:
             raise KafkaError("Kafka is not running")
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        """Tell whether there is a broker process."""
+        return self._process is not None and self._process.running
+
     def __enter__(self) -> Self:
         """Start it."""
         try:
@@ -121,7 +126,7 @@ class DevKafka:
 
     def start(self) -> None:
         """Start the broker and return when it serves requests; raise KafkaError with the end of its log otherwise."""
-        if self._process is not None and self._process.running:
+        if self.running:
             return
         if self._wanted_port is not None and not is_free(self._wanted_port):
             raise KafkaError(f"port {self._wanted_port} is busy: choose another, or stop what listens there")

@@ -21,9 +21,11 @@ class CrewError(WhimbrelError):
     """A process of the demo ended by itself."""
 
 
-class Stoppable(Protocol):
-    """What can be asked to end, and returns when it has."""
+class Broker(Protocol):
+    """What all others work with."""
 
+    @property
+    def running(self) -> bool: ...
     def stop(self) -> object: ...
 
 
@@ -44,7 +46,7 @@ class Crew:
         """Begin with nobody."""
         self._roles: dict[str, Role] = {}
         self._processes: dict[str, Process] = {}
-        self._broker: Stoppable | None = None
+        self._broker: Broker | None = None
 
     def start(self, role: Role) -> int:
         """Start the process of a role, and return its id. Raises ProcessError."""
@@ -67,7 +69,7 @@ class Crew:
         """Return the exit status of a process, None where it runs."""
         return self._processes[name].wait(0)
 
-    def serve(self, broker: Stoppable) -> None:
+    def serve(self, broker: Broker) -> None:
         """Count a broker in, to be stopped after those who work with it."""
         self._broker = broker
 
@@ -87,9 +89,8 @@ class Crew:
             list(pool.map(Process.stop, self._processes.values()))
         self._processes.clear()
         if self._broker is not None:
+            stopped += self._broker.running
             self._broker.stop()
-            self._broker = None
-            stopped += 1
         return stopped
 
 

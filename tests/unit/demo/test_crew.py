@@ -22,20 +22,21 @@ def a_role(tmp_path: Path, name: str = "worker", command: tuple[str, ...] = WAIT
     return Role(name, command, {"worker": "w1"}, tmp_path / "logs" / f"{name}.log")
 
 
-class Broker:
-    stopped = False
+class FakeBroker:
+    def __init__(self) -> None:
+        self.running = True
 
     def stop(self) -> None:
-        self.stopped = True
+        self.running = False
 
 
 def test_all_are_stopped_and_counted_and_the_broker_too(tmp_path: Path) -> None:
-    crew, broker = Crew(), Broker()
+    crew, broker = Crew(), FakeBroker()
     pids = [crew.start(a_role(tmp_path, name)) for name in ("one", "two")]
     crew.serve(broker)
     assert crew.stop() == 3
     assert all(map(gone, pids))
-    assert broker.stopped
+    assert not broker.running
     assert crew.stop() == 0
 
 
