@@ -31,8 +31,9 @@ def triggers(settings: Settings) -> Wiring:
 def sender(settings: Settings) -> Wiring:
     """Wire the app that hands notifications over to the SMTP relay: table `attempts`."""
     names = Names(settings.prefix)
+    relay = Relay(settings)
     ports = Ports(
-        relay=Relay(settings),
+        relay=relay,
         renderer=Renderer(settings.templates),
         variables={id_: trigger.variables for id_, trigger in REGISTRY.items()},
         delivery=settings.delivery,
@@ -45,4 +46,5 @@ def sender(settings: Settings) -> Wiring:
         handler=lambda _: Sender(ports),
         inputs=(names.outbox,),
         journal=names.attempts_journal,
+        close=relay.close,
     )

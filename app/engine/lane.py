@@ -137,7 +137,8 @@ class Lane:
             if not await self._advance():
                 await self._idle()
         for _, future in self._works:
-            future.set_exception(LaneStoppedError())
+            if not future.done():
+                future.set_exception(LaneStoppedError())
 
     async def stop(self) -> None:
         """Take no more input, let the handler's tasks end, finish the batch in hand. `run` returns soon after."""
@@ -260,7 +261,8 @@ class Lane:
         """Answer for the one thing whose outcome does not fit into a journal batch of its own."""
         if batch.works:
             _, future = self._works.popleft()
-            future.set_exception(BatchTooLargeError())
+            if not future.done():
+                future.set_exception(BatchTooLargeError())
             return
         if not batch.records:
             raise StateUnusableError(

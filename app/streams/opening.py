@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,8 @@ class Wiring:
     config: ConfigReader | None = None
     """The configuration that the handler decides by."""
     bounds: Bounds | None = None
+    close: Callable[[], Awaitable[None]] | None = None
+    """Awaited once all lanes have ended: releases what the handlers share."""
 
     @property
     def read(self) -> tuple[str, ...]:

@@ -48,6 +48,8 @@ async def _run(wiring: Wiring, settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with AsyncExitStack() as stack:
+        if wiring.close is not None:
+            stack.push_async_callback(wiring.close)
         lanes = await _assemble(wiring, settings, stack)
         app = LaneApp(wiring.app, lanes, settings)
         await app.start()

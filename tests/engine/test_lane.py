@@ -270,6 +270,17 @@ async def test_work_from_outside_is_committed_in_one_group() -> None:
         await lane.apply(lambda txn, view: None)
 
 
+async def test_a_lane_that_ends_refuses_what_waits_and_leaves_alone_what_was_given_up() -> None:
+    lane = World(Counting).lane()
+    waiting, given_up = (lane.apply(lambda txn, view: None) for _ in range(2))
+    given_up.cancel()
+    await lane.stop()
+    await lane.run()
+    with pytest.raises(LaneStoppedError):
+        await waiting
+    assert given_up.cancelled()
+
+
 async def test_work_too_large_is_refused_and_the_others_are_done() -> None:
     world = World(Counting, capacity=600)
     lane = world.lane()

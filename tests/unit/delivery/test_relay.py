@@ -162,3 +162,26 @@ async def test_a_connection_is_given_up_after_a_hundred_messages() -> None:
             assert await relay.hand_over(ENVELOPE, yes) == smtp.Accepted()
         await relay.close()
         assert mailbox.connections == 2
+
+
+class Deaf(Taken):
+    """Answers everything but the goodbye."""
+
+    goodbyes = 0
+
+    async def handle_QUIT(self, _server: Any, _session: Any, _envelope: Any) -> str:  # noqa: N802
+        self.goodbyes += 1
+        await asyncio.Event().wait()
+        return ""
+
+
+async def test_leave_is_taken_on_every_idle_connection_at_once_and_no_silent_relay_waited_for() -> None:
+    loop, deaf = asyncio.get_running_loop(), Deaf()
+    server = await loop.create_server(lambda: SMTP(deaf, hostname="relay", loop=loop), "127.0.0.1", 0)
+    async with server:
+        relay = Relay(Settings(smtp_port=server.sockets[0].getsockname()[1], smtp_concurrency=3))
+        assert set(await asyncio.gather(*(relay.hand_over(ENVELOPE, yes) for _ in range(3)))) == {smtp.Accepted()}
+        begun = loop.time()
+        await relay.close()
+        assert deaf.goodbyes == 3
+        assert loop.time() - begun < 2 * smtp.LEAVE_SECONDS
