@@ -32,13 +32,15 @@ def main() -> int:
     parser.add_argument("--only", choices=BENCHES, action="append", help="this one; repeatable")
     options = parser.parse_args()
     missed: list[Goal] = []
+    circumstances = described()
+    say(circumstances)
     for name in options.only or BENCHES:
         say(f"{name} ...")
         section = BENCHES[name](quick=options.quick)
         say("\n".join(["", section.text, "", *map(str, section.goals), ""]))
         if not options.quick:
             command = "make bench" if not options.only else f"python -m tests.benchmarks --only {name}"
-            record(section, command, described())
+            record(section, command, circumstances)
             missed += [goal for goal in section.goals if not goal.reached]
     return 1 if missed else 0
 

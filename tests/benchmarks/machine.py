@@ -76,9 +76,10 @@ def measured(command: Sequence[str], log: Path) -> Result:
 
 
 def described() -> str:
-    """Return date and machine, for the record."""
+    """Return date and machine, for the record, and how busy it was with other things."""
     date = datetime.now(UTC).date()
-    return f"{date}, {_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    load = os.getloadavg()[0]
+    return f"{date}, {_processor()}, {os.cpu_count()} cores, load {load:.1f}, Python {platform.python_version()}"
 
 
 def _processor() -> str:
