@@ -87,12 +87,14 @@ class Demo:
             self.console.print(Text(each.line), soft_wrap=True)
         self.console.print()
         if self.console.is_terminal:
-            self.console.print(f"  All of it stands until Ctrl-C; the mails are at {stage.ports.page_url}\n")
+            self.console.print(
+                f"  All of it stands until Ctrl-C; the mails are at {stage.ports.page_url}\n", soft_wrap=True
+            )
 
     def _stop(self, crew: Crew) -> None:
         stopped = crew.stop()
         count = f"{stopped} process{'' if stopped == 1 else 'es'}"
-        self.console.print(f"stopped {count}, data in {self.plan.directory} (make clean)", highlight=False)
+        self.console.print(f"stopped {count}, data in {self.plan.directory} (make clean)", soft_wrap=True)
 
     def _say(self, sign: str, line: str, style: str) -> None:
         self.console.print(Text.assemble("  ", (sign, style), " ", (line, style)), soft_wrap=True)
