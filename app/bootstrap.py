@@ -16,14 +16,16 @@ from app.triggers import REGISTRY
 def triggers(settings: Settings) -> Wiring:
     """Wire the app that turns facts and ticks into decisions: table `book`."""
     names = Names(settings.prefix)
+    external = settings.ticks == "external"
     reader = ConfigReader(names.config)
     return Wiring(
         app=f"{settings.prefix}whimbrel-triggers",
         handler=lambda _: Decider(names, lambda: reader.rulebook),
         inputs=names.facts,
+        unticked=() if external else (names.returns,),  # in a played history every notification is fresh
         journal=names.book_journal,
         ticks=names.ticks,
-        external=settings.ticks == "external",
+        external=external,
         config=reader,
     )
 

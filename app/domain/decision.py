@@ -21,6 +21,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     trigger: str
     account_id: str
     subject: str
+    x: int | None = None
+    about: str | None = None
+    """Of the occasion: what it takes to ask later whether it still holds."""
     moment: Instant
     decided_at: Instant
     outcome: Outcome

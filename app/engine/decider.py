@@ -20,6 +20,7 @@ from app.engine.due import accounts_due, expired, index_keys
 from app.engine.handler import View
 from app.engine.heart import Heart
 from app.engine.records import BACKLOG_HEADER, NOW_HEADER, Cursor, Record, Tick, header
+from app.engine.returning import answer
 from app.engine.txn import Txn
 from app.engine.writing import OutputTopics, as_record, notifications
 from app.engine.zones import Zones
@@ -76,10 +77,15 @@ class Decider:
 
     def records(self, batch: Sequence[Record], txn: Txn, view: View) -> None:
         """Read facts in order; what breaks the contract is dead-lettered, and nothing else changes."""
+        rulebook = self._rulebook()
         desk = Desk(txn, view, self._heart(txn, view))
         for record in batch:
             kind = "unreadable"
             try:
+                if record.topic == self._topics.returns:
+                    kind = "return"
+                    txn.send(self._topics.outbox, record.key, answer(record, desk.book, rulebook, view.now))
+                    continue
                 fact = decode(record.value, record.key, record.headers)
                 kind = fact.type
                 desk.read(fact, _now(record, view), _told_late(record, fact, view))
@@ -154,6 +160,10 @@ class Desk:
             book = self._heart.advance(book, cursor.instant + 1, cursor.now)
         backlog = told_late or self._is_backlog(fact, now)
         self._books[fact.subject] = stored, self._heart.read(book, fact, now, backlog=backlog)
+
+    def book(self, account: str) -> Book:
+        """Return the account's book as it stands; its clock does not move."""
+        return self._open(account)[1]
 
     def advance(self, account: str, tick: Tick, earlier: Instant) -> None:
         """Move one account's clock to the tick, its instant included."""

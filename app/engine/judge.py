@@ -123,6 +123,8 @@ class Judge:
                 trigger=occasion.trigger,
                 account_id=up.book.id,
                 subject=occasion.subject,
+                x=occasion.x,
+                about=occasion.about,
                 moment=occasion.moment,
                 decided_at=up.at,
                 outcome=verdict.outcome,

@@ -23,6 +23,8 @@ class OutputTopics(Protocol):
     @property
     def outbox(self) -> str: ...
     @property
+    def returns(self) -> str: ...
+    @property
     def dead_letters(self) -> str: ...
 
 
@@ -71,6 +73,8 @@ def notifications(decision: Decision, rulebook: Rulebook, *, fresh: bool) -> Ite
                 template=decision.template or decision.trigger,
                 account_id=decision.account_id,
                 subject=decision.subject,
+                x=decision.x,
+                about=decision.about,
                 channel=to.channel,
                 recipient=to.recipient,
                 address=to.address,

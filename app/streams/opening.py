@@ -40,6 +40,8 @@ class Wiring:
     inputs: Sequence[str]
     """Topics of facts, the first one first at equal times."""
     journal: str
+    unticked: Sequence[str] = ()
+    """Topics merged behind the facts, for which no tick waits: its `ends` do not name them."""
     ticks: str | None = None
     """The topic of ticks, where the handler has business with time."""
     external: bool = False
@@ -51,9 +53,14 @@ class Wiring:
     """Awaited once all lanes have ended: releases what the handlers share."""
 
     @property
+    def merged(self) -> tuple[str, ...]:
+        """The topics whose records the handler gets."""
+        return (*self.inputs, *self.unticked)
+
+    @property
     def read(self) -> tuple[str, ...]:
         """The topics that a lane reads."""
-        return (*self.inputs, *(() if self.ticks is None else (self.ticks,)))
+        return (*self.merged, *(() if self.ticks is None else (self.ticks,)))
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -142,7 +149,7 @@ class Opening:
             handler,
             ports,
             commit=commit,
-            inputs=Inputs({topic: positions[topic] for topic in wiring.inputs}),
+            inputs=Inputs({topic: positions[topic] for topic in wiring.merged}),
             ticks=Ticks(wiring.ticks, positions[wiring.ticks]) if wiring.ticks else None,
             external=wiring.external,
             bounds=wiring.bounds,
