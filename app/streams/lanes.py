@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from app import metrics
@@ -128,6 +129,15 @@ class Lanes:
         await asyncio.wait([task])
         if each is not None:
             await each.close()
-        self._open.pop(partition, None)
+            del self._open[partition]
+            self._forget_gauges(partition)
         del self._tasks[partition]
         metrics.PARTITIONS.set(len(self._open))
+
+    def _forget_gauges(self, partition: int) -> None:
+        """What another worker shows from now on is not shown here."""
+        with suppress(KeyError):
+            metrics.CURSOR_BEHIND.remove(partition)
+        for topic in self.topics:
+            with suppress(KeyError):
+                metrics.LAG.remove(topic, partition)

@@ -18,7 +18,7 @@ from tests.kafka.test_worker import PARTITIONS, all_told, rows_index_and_journal
 pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
 WORKERS = 3
-SECONDS = 120.0
+SECONDS = 60.0
 PACE = 0.2
 FACTS_AT_ONCE = 100
 
@@ -55,7 +55,8 @@ async def strike(fleet: Fleet, fault: str, chance: random.Random) -> None:
         fleet.kill(number)
     elif fault == "term":
         fleet.signal(number, signal.SIGTERM)
-        assert await asyncio.to_thread(fleet.workers[number].wait, 12) == 0, fleet.logged(number)
+        status = await asyncio.to_thread(fleet.workers[number].wait, 12)
+        assert status in {0, -signal.SIGTERM}, fleet.logged(number)  # the latter: hit before it had begun
     else:
         fleet.signal(number, signal.SIGSTOP)
         await asyncio.sleep(chance.choice([1, 4, 7]))  # the fault itself: shorter and longer than the session
