@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from typing import Final
 
 from app import metrics
@@ -136,8 +135,6 @@ class Lanes:
 
     def _forget_gauges(self, partition: int) -> None:
         """What another worker shows from now on is not shown here."""
-        with suppress(KeyError):
-            metrics.CURSOR_BEHIND.remove(partition)
+        metrics.CURSOR_BEHIND.remove(partition)
         for topic in self.topics:
-            with suppress(KeyError):
-                metrics.LAG.remove(topic, partition)
+            metrics.LAG.remove(topic, partition)
