@@ -62,8 +62,14 @@ def left_behind(tmp_path: Path) -> list[str]:
     return found
 
 
-def commands_of(said: str) -> list[str]:
-    return [line for line in said.splitlines() if " simulate --config " in line]
+def script_of(said: str, question: str) -> str:
+    """The shell's lines below a question."""
+    _, _, after = said.partition(f"  {question}")
+    return after.partition("\n")[2].partition("\n\n")[0]
+
+
+def answer(said: str, question: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["sh", "-c", script_of(said, question)], capture_output=True, text=True, check=False)
 
 
 def test_it_kills_a_worker_and_still_decides_and_delivers_as_simulate_says(
@@ -80,11 +86,10 @@ def test_it_kills_a_worker_and_still_decides_and_delivers_as_simulate_says(
     assert said.index("http://127.0.0.1:") < said.index("kill -9"), "mails can be watched from the beginning"
     assert said.endswith(f"stopped 5 processes, data in {tmp_path / 'demo'} (make clean)\n")
     assert left_behind(tmp_path) == []
-    what_if, again = commands_of(said)
-    differing = subprocess.run(["sh", "-c", what_if], capture_output=True, text=True, check=False).stdout
-    assert re.search(r"^[<>] {\"rule\":", differing, re.MULTILINE)
-    same = subprocess.run(["sh", "-c", again], capture_output=True, text=True, check=False)
-    assert re.search(r"^ *\d+ .*again.jsonl$", same.stdout), same.stderr
+    differing = answer(said, "What if ")
+    assert re.search(r"^[<>] {\"rule\":", differing.stdout, re.MULTILINE)
+    same = answer(said, "What would be decided")
+    assert re.search(r"^ *\d+ .*again.jsonl$", same.stdout, re.MULTILINE), same.stderr
 
 
 @pytest.mark.parametrize(

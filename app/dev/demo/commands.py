@@ -20,10 +20,10 @@ Line = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Command:
-    """A question, and the line for the shell that answers it."""
+    """A question, and the shell's lines that answer it."""
 
     asks: str
-    line: str
+    lines: Sequence[str]
 
 
 def commands(plan: Plan, bootstrap: str, decisions: Sequence[Line], rules: Iterable[Rule]) -> list[Command]:
@@ -39,7 +39,7 @@ def _why(bootstrap: str, decisions: Sequence[Line]) -> Command | None:
     day = datetime_of(parse_instant(mail["moment"])).strftime("%d %b").lstrip("0")
     account = mail["account_id"]
     line = f"WHIMBREL_KAFKA={bootstrap} {quote(whimbrel())} decisions --account {quote(account)}"
-    return Command(f"Why did {account} get {mail['rule']} on {day}, and what did it not get?", line)
+    return Command(f"Why did {account} get {mail['rule']} on {day}, and what did it not get?", [line])
 
 
 def _interesting_mail(decisions: Sequence[Line]) -> Line | None:
@@ -66,36 +66,41 @@ def _what_if(plan: Plan, decisions: Sequence[Line], rules: Iterable[Rule]) -> Co
     rule = max(counting, key=lambda rule: (often[rule.id], rule.id))
     x = (rule.x or 0) + MORE_DAYS
     output = plan.directory / "what-if.jsonl"
-    line = (
-        f"sed '/id: {rule.id}$/,/x:/s/x: .*/x: {x}/' {_path(plan.config)}/rules.yaml > {_path(plan.what_if)}/rules.yaml"
-        f" && {_simulation(plan, plan.what_if, output)} 2> {_path(plan.log('what-if'))};"
-        f" diff {_path(plan.simulated)} {_path(output)} | cut -c 1-150 | head -n 20"
-    )
-    return Command(f"What if {rule.id} had X = {x} instead of {rule.x}?", line)
+    edit = f"/id: {rule.id}$/,/x:/s/x: .*/x: {x}/"
+    lines = [
+        f"sed {quote(edit)} {_path(plan.config)}/rules.yaml > {_path(plan.what_if)}/rules.yaml",
+        *_simulation(plan, plan.what_if, output),
+        f"diff {_path(plan.simulated)} {_path(output)} | cut -c 1-150 | head -n 20",
+    ]
+    lines[-2] += " 2> /dev/null"
+    return Command(f"What if {rule.id} had X = {x} instead of {rule.x}?", lines)
 
 
 def _simulate(plan: Plan) -> Command:
     output = plan.directory / "again.jsonl"
-    same = f"cmp {_path(plan.simulated)} {_path(output)} && wc -l {_path(output)}"
-    line = f"{_simulation(plan, plan.config, output)}; {same}"
-    return Command("What would be decided, without Kafka and within a second?", line)
+    compare = f"cmp {_path(plan.simulated)} {_path(output)} && wc -l {_path(output)}"
+    return Command("What would be decided, without Kafka?", [*_simulation(plan, plan.config, output), compare])
 
 
 def simulation(plan: Plan, config: Path, output: Path) -> list[str]:
     """Return the command that decides over the played history."""
+    return [part for line in _parts(plan, config, output) for part in line]
+
+
+def _simulation(plan: Plan, config: Path, output: Path) -> list[str]:
+    *before, last = [" ".join(map(quote, line)) for line in _parts(plan, config, output)]
+    return [*(f"{line} \\" for line in before), last]
+
+
+def _parts(plan: Plan, config: Path, output: Path) -> list[list[str]]:
+    """Return the same in lines that fit a terminal."""
     span = plan.span
     pauses = [f"{format_instant(each.begin)}..{format_instant(each.end)}" for each in span.pauses]
     return [
-        *(whimbrel(), "simulate"),
-        *("--config", _shown(config), "--events", _shown(plan.history)),
-        *("--from", format_instant(span.begin), "--until", format_instant(span.until)),
-        *(part for pause in pauses for part in ("--pause", pause)),
-        *("--output", _shown(output)),
+        [whimbrel(), "simulate", "--config", _shown(config), "--events", _shown(plan.history)],
+        ["--from", format_instant(span.begin), "--until", format_instant(span.until)],
+        [*(part for pause in pauses for part in ("--pause", pause)), "--output", _shown(output)],
     ]
-
-
-def _simulation(plan: Plan, config: Path, output: Path) -> str:
-    return " ".join(map(quote, simulation(plan, config, output)))
 
 
 def _path(path: Path) -> str:

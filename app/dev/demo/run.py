@@ -84,7 +84,7 @@ class Demo:
         self.console.print("\n  To copy, into another terminal, here:")
         for each in commands(self.plan, stage.ports.bootstrap, scene.decisions, stage.config.rules):
             self.console.print(Text(f"\n  {each.asks}", style="dim"), soft_wrap=True)
-            self.console.print(Text(each.line), soft_wrap=True)
+            self.console.print(Text("\n".join(each.lines)), soft_wrap=True)
         self.console.print()
         if self.console.is_terminal:
             self.console.print(

@@ -12,7 +12,7 @@ from rich.text import Text
 
 T = TypeVar("T")
 NAME_WIDTH: Final = 9
-TEXT_WIDTH: Final = 62
+TEXT_WIDTH: Final = 54
 
 
 @dataclass

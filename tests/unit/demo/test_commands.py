@@ -24,8 +24,8 @@ def test_the_mail_asked_about_is_of_the_account_with_the_most_to_tell() -> None:
     lines = [a_line("a1"), a_line("a1", subject="s2"), a_line("a2"), a_line("a2", outcome="skipped", reason="late")]
     why, *_ = commands(a_plan(), "127.0.0.1:9092", lines, RULES)
     assert why.asks == "Why did a2 get past-due-7 on 10 Jun, and what did it not get?"
-    assert why.line.startswith("WHIMBREL_KAFKA=127.0.0.1:9092 ")
-    assert why.line.endswith("whimbrel decisions --account a2")
+    assert why.lines[0].startswith("WHIMBREL_KAFKA=127.0.0.1:9092 ")
+    assert why.lines[0].endswith("whimbrel decisions --account a2")
 
 
 def test_the_rule_to_change_is_the_one_with_an_x_that_sent_most() -> None:
@@ -36,8 +36,9 @@ def test_the_rule_to_change_is_the_one_with_an_x_that_sent_most() -> None:
 
 def test_without_any_mail_there_is_still_simulate() -> None:
     *_, last = commands(a_plan(), "127.0.0.1:9092", [], [])
-    assert " simulate --config .demo/config --events .demo/history.jsonl --from 2026-06-01T00:00:00Z" in last.line
-    assert " --pause " in last.line
+    command, times, *_ = last.lines
+    assert command.endswith("whimbrel simulate --config .demo/config --events .demo/history.jsonl \\")
+    assert times == "--from 2026-06-01T00:00:00Z --until 2026-06-21T00:00:00Z \\"
 
 
 def test_the_change_is_made_in_the_one_rule_alone(tmp_path: Path) -> None:
@@ -47,8 +48,7 @@ def test_the_change_is_made_in_the_one_rule_alone(tmp_path: Path) -> None:
     rules = (CONFIG / "rules.yaml").read_text(encoding="utf-8")
     (plan.config / "rules.yaml").write_text(rules, encoding="utf-8")
     _, what_if, _ = commands(plan, "127.0.0.1:9092", [a_line()], RULES)
-    edit, _, _ = what_if.line.partition(" && ")
-    subprocess.run(["sh", "-c", edit], check=True)
+    subprocess.run(["sh", "-c", what_if.lines[0]], check=True)
     changed = (plan.what_if / "rules.yaml").read_text(encoding="utf-8")
     pairs = zip(rules.splitlines(), changed.splitlines(), strict=True)
     assert [pair for pair in pairs if pair[0] != pair[1]] == [("  x: 7", "  x: 10")]
@@ -58,6 +58,9 @@ def test_the_change_is_made_in_the_one_rule_alone(tmp_path: Path) -> None:
 def test_an_odd_account_id_is_quoted(account: str) -> None:
     why, *_ = commands(a_plan(), "127.0.0.1:9092", [a_line(account)], RULES)
     said = subprocess.run(
-        ["sh", "-c", f'set -- {why.line.partition(" ")[2]}; printf %s "$4"'], capture_output=True, text=True, check=True
+        ["sh", "-c", f'set -- {why.lines[0].partition(" ")[2]}; printf %s "$4"'],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert said.stdout == account
