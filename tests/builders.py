@@ -151,7 +151,8 @@ def invoice_event(time: Instant | str, /, *, account: str = "a1", kind: str = "i
 
 def paid(time: Instant | str, /, **data: Any) -> Event:
     """The invoice is paid in full."""
-    return invoice_event(time, kind="updated", **({"status": "paid", "balance": 0} | data))
+    said: dict[str, Any] = {"status": "paid", "balance": 0}
+    return invoice_event(time, kind="updated", **(said | data))
 
 
 def a_payment(time: Instant | str, outcome: str = "failed", /, *, account: str = "a1", **data: Any) -> Event:

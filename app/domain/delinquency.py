@@ -103,26 +103,19 @@ def settle(book: Book, company: Company, at: Instant) -> Book:
     return with_episode(with_invoices(settled, moved), at, day)
 
 
-def settle_silently(before: Book, book: Book, company: Company, at: Instant) -> Book:
-    """Take in what a snapshot found: delinquent since the computed date, without a moment (section 2, Imports).
-
-    What is moved in at `at` by the facts `before` it too, as at a local midnight, is moved in as ever.
-    """
+def settle_silently(book: Book, company: Company, at: Instant) -> Book:
+    """Take in what a snapshot found: delinquent since the computed date, without a moment (section 2, Imports)."""
     details, clock = book.account.details, book.account.clock
     if details is None or clock is None:
         return book
     day = clock.day(at)
-    ordinary = {i.invoice_id for i in settle(before, company, at).invoices.values() if i.delinquent}
     settled = _moved_out(book, details, day)
     moved = {}
     for invoice in settled.open_invoices():
         computed = projected(settled, invoice, company, earliest(invoice, details))
         if computed is not None and computed <= day:
-            silent = invoice.invoice_id not in ordinary
-            since = computed if silent else day
-            moved[invoice.invoice_id] = replace(invoice, since=since, flipped_at=at, silent=silent)
-    silent = any(invoice.silent for invoice in moved.values())
-    return with_episode(with_invoices(settled, moved), at, day, silent=silent)
+            moved[invoice.invoice_id] = replace(invoice, since=computed, flipped_at=at, silent=True)
+    return with_episode(with_invoices(settled, moved), at, day, silent=True)
 
 
 def _moved_out(book: Book, details: Details, day: date) -> Book:

@@ -14,7 +14,7 @@ from app.triggers import DAY_TRIGGERS
 from app.triggers.base import Coming, Present
 
 AROUND = 2
-"""A moment is at most so many days from its own: gaps of a whole day, changes of zone, flips in the course of the day."""
+"""A moment is at most so many days from its own: gaps of a whole day, changes of zone, flips in the day's course."""
 
 
 class Stretch(msgspec.Struct, frozen=True):

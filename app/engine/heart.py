@@ -55,7 +55,8 @@ class Heart:
             return book
         if fact.time > book.account.done:
             book = self._park(book, fact.time) if backlog else self.advance(book, fact.time, now)
-        before, at = book, book.account.done
+        at = book.account.done
+        before = self._at_midnight(book, at) if fact.is_snapshot else book
         book = self._taken(before.seeing(fact.source, fact.id), fact, at)
         if fact.is_snapshot:
             book = self._muting(before, book, at)
@@ -113,13 +114,18 @@ class Heart:
 
     def _taken(self, book: Book, fact: Fact, at: Instant) -> Book:
         """Apply the fact, and move invoices in and out as of `at`: its own time, or the clock where that is later."""
-        before, book = book, apply(book, fact)
+        book = apply(book, fact)
         company = company_of(book, self._rulebook)
         if company is None:
             return book
         book = in_zone(book, company, at)
-        book = settle_silently(before, book, company, at) if fact.is_snapshot else settle(book, company, at)
+        book = settle_silently(book, company, at) if fact.is_snapshot else settle(book, company, at)
         return filed(book, book.account.clock.day(at)) if book.account.clock else book
+
+    def _at_midnight(self, book: Book, at: Instant) -> Book:
+        """Move in what is due at `at` by itself: no finding of the snapshot's, should it come at a local midnight."""
+        company = company_of(book, self._rulebook)
+        return book if company is None else settle(book, company, at)
 
     def _lagging(self, before: Book, book: Book, time: Instant) -> Book:
         """Call up the day moments since the fact's time that hold with it and would not without it."""
