@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
-from app.contract.instants import HOUR
+from app.contract.instants import HOUR, Instant, datetime_of
 from app.dev.demo import roles
 from app.dev.demo.crew import Crew
 from app.dev.demo.plan import TICK
@@ -25,7 +26,7 @@ CAUGHT_UP: Final = 6 * HOUR
 
 async def perform(stage: Stage, scene: Scene) -> bool:
     """Return when all is worked off; False where nothing moves any more though it is not."""
-    await every(_publish(stage, scene), _kill(stage.crew, scene))
+    await every(_publish(stage, scene), _kill(stage.crew, scene), _tell_outages(scene))
     return await _settled(scene)
 
 
@@ -59,7 +60,7 @@ async def _publish(stage: Stage, scene: Scene) -> None:
 async def _kill(crew: Crew, scene: Scene) -> None:
     """Kill a worker in the middle, as the kernel would, and start it again, as a supervisor would."""
     span = scene.span
-    await _until(lambda: scene.at >= span.begin + (span.until - span.begin) * KILL_AT)
+    await _until(partial(_past, scene, span.begin + round((span.until - span.begin) * KILL_AT)))
     killed, fences = time.monotonic(), scene.fences.total()
     scene.tell("✗", f"kill -9 {crew.kill(roles.VICTIM)}: {roles.VICTIM} is gone, in the middle of its work")
     await asyncio.sleep(DOWN_SECONDS)
@@ -67,6 +68,17 @@ async def _kill(crew: Crew, scene: Scene) -> None:
     await _until(lambda: scene.fences.total() > fences and scene.behind < CAUGHT_UP)
     seconds = time.monotonic() - killed
     scene.tell("✓", f"{roles.VICTIM} has caught up, {seconds:.1f} s after it was killed")
+
+
+async def _tell_outages(scene: Scene) -> None:
+    for pause in scene.span.pauses:
+        await _until(partial(_past, scene, pause.begin - 1))
+        day, hours = datetime_of(pause.begin).strftime("%d %b %H:%M"), (pause.end - pause.begin) // HOUR
+        scene.tell("·", f"{day}: an outage of {hours} hours in the history; what comes meanwhile waits")
+
+
+def _past(scene: Scene, instant: Instant) -> bool:
+    return scene.at >= instant
 
 
 async def _settled(scene: Scene) -> bool:

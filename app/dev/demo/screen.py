@@ -71,11 +71,17 @@ def _time(scene: Scene) -> RenderableType:
 def _figures(scene: Scene) -> RenderableType:
     table = Table.grid(padding=(0, 3))
     table.add_column(style="dim", min_width=9)
-    table.add_row("facts", f"{scene.read:,} read")
+    table.add_row("facts", _facts(scene))
     table.add_row("decisions", _decisions(scene))
     table.add_row("mails", Text.assemble(f"{scene.mails:,} in the mailbox at ", (scene.page, "underline")))
     table.add_row("lag", Text(_lag(scene), style="" if scene.behind <= HOUR else "yellow"))
     return table
+
+
+def _facts(scene: Scene) -> Text:
+    letters = scene.due[scene.names.dead_letters]
+    broken = (f" · {letters:,} broken, to the dead letters", "red") if letters else ""
+    return Text.assemble(f"{scene.read:,} read", broken)
 
 
 def _decisions(scene: Scene) -> Text:

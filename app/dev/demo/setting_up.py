@@ -71,24 +71,27 @@ def raise_stage(plan: Plan, crew: Crew, load: LoadConfig, console: Console) -> S
 
 
 async def set_up(stage: Stage) -> None:
-    """Create topics, put the rules in force, wait for the mailbox. Raises what they raise."""
+    """Create topics, wait for the mailbox. Raises what they raise."""
     steps, ports = Steps(stage.console), stage.ports
     with steps.step("topics", "creating topics") as step:
         created = await topics.create(ports.bootstrap, stage.names, PARTITIONS)
-        await config_apply.apply(ports.bootstrap, stage.names.config, stage.config, as_written=True)
-        step.said = f"{len(created)} topics, {PARTITIONS} partitions each; the rules are in force"
+        step.said = f"{len(created)} topics, {PARTITIONS} partitions each"
     with steps.step("mailbox", "waiting for the mailbox") as step:
         await await_page(ports.page_url)
         step.said = f"SMTP at port {ports.smtp}, page at port {ports.page}"
 
 
 async def open_workers(stage: Stage, scene: Scene) -> None:
-    """Start the workers and return when every partition is in hand. Raises NotReadyError after READY_SECONDS."""
+    """Start the workers and, meanwhile, put the rules in force; return when every partition is in hand.
+
+    Raises NotReadyError after READY_SECONDS.
+    """
     plan, ports, crew = stage.plan, stage.ports, stage.crew
     plan.states.mkdir()
     with Steps(stage.console).step("workers", "starting the workers") as step:
         ids = [crew.start(roles.trigger_worker(name, plan, ports)) for name in roles.WORKERS]
         ids.append(crew.start(roles.sender(plan, ports)))
+        await config_apply.apply(ports.bootstrap, stage.names.config, stage.config, as_written=True)
         try:
             async with asyncio.timeout(READY_SECONDS):
                 while not scene.ready:  # noqa: ASYNC110 - the scene is filled by a reader
