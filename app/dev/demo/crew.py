@@ -74,7 +74,9 @@ class Crew:
         self._broker = broker
 
     def check(self) -> None:
-        """Raise CrewError with the end of its log where a process has ended by itself."""
+        """Raise CrewError, with the end of its log, where a process or the broker has ended by itself."""
+        if self._broker is not None and not self._broker.running:
+            raise CrewError("Kafka ended by itself")
         for name, process in self._processes.items():
             status = process.wait(0)
             if status is not None:

@@ -18,7 +18,7 @@ PLAIN_SECONDS: Final = 5.0
 
 async def show(scene: Scene, tell: Sentence, console: Console) -> None:
     """Show `scene` until cancelled; its last state stays on the terminal."""
-    await (_pictures if console.is_terminal else _lines)(scene, tell, console)
+    await (_pictures if console.is_interactive else _lines)(scene, tell, console)
 
 
 async def _pictures(scene: Scene, tell: Sentence, console: Console) -> None:

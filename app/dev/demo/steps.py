@@ -55,7 +55,7 @@ class Steps:
         self._console.print(Text(f"  · {text}", style="yellow"), soft_wrap=True)
 
     def _under_way(self, doing: str) -> AbstractContextManager[object]:
-        if not self._console.is_terminal:
+        if not self._console.is_interactive:
             return nullcontext()
         return self._console.status(f"{doing} …", spinner="dots")
 

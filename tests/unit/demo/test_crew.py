@@ -75,3 +75,12 @@ def test_a_process_has_its_own_settings_and_none_of_this_one(tmp_path: Path, mon
         time.sleep(0.02)
     crew.stop()
     assert "WHIMBREL_PREFIX" not in log.read_text()
+
+
+def test_a_broker_that_ends_by_itself_is_told() -> None:
+    crew, broker = Crew(), FakeBroker()
+    crew.serve(broker)
+    crew.check()
+    broker.running = False
+    with pytest.raises(CrewError, match="Kafka ended by itself"):
+        crew.check()
