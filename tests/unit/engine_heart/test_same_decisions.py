@@ -16,8 +16,8 @@ from app.engine.heart import Heart
 from app.engine.writing import as_line
 from app.simulate.run import Notes, Span, simulate
 from tests.compare import differences
-from tests.histories import History, histories
 from tests.lanes import decided_by_a_lane, logs_of
+from tests.strategies import History, histories
 
 SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 QUARTER = 15 * MINUTE
