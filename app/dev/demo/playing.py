@@ -74,7 +74,7 @@ async def _tell_outages(scene: Scene) -> None:
     for pause in scene.span.pauses:
         await _until(partial(_past, scene, pause.begin - 1))
         day, hours = datetime_of(pause.begin).strftime("%d %b %H:%M"), (pause.end - pause.begin) // HOUR
-        scene.tell("·", f"{day}: an outage of {hours} hours in the history; what comes meanwhile waits")
+        scene.tell("·", f"{day}: the history has an outage of {hours} hours; what comes waits")
 
 
 def _past(scene: Scene, instant: Instant) -> bool:
