@@ -22,6 +22,41 @@ class Late(Struct, frozen=True, omit_defaults=True):
     within: int = 3 * DAY
 
 
+class Filters(Struct, frozen=True, omit_defaults=True):
+    """What must hold of the account for a rule to apply to it; None asks nothing. A missing value does not hold."""
+
+    company: tuple[str, ...] | None = None
+    account_type: tuple[str, ...] | None = None
+    account_status: tuple[str, ...] | None = None
+    account_group: tuple[str, ...] | None = None
+    autopay: bool | None = None
+    minimum_amount: int | None = None
+    """Minor units of `minimum_currency`: of the invoice where the subject names one, else the account's open total."""
+    minimum_currency: str | None = None
+    include_child_accounts: bool = True
+    job_type: tuple[str, ...] | None = None
+
+
+class Hours(Struct, frozen=True, omit_defaults=True):
+    """When may be sent; None says nothing. `window` is [first, last) in minutes after midnight, and may cross it.
+
+    `any_time` takes a company's window away.
+    """
+
+    window: tuple[int, int] | None = None
+    any_time: bool = False
+    weekdays: tuple[int, ...] | None = None
+    skip_holidays: bool | None = None
+
+    def over(self, default: "Hours") -> "Hours":
+        """Return these hours, with what they leave open taken from `default`."""
+        return Hours(
+            window=None if self.any_time else self.window or default.window,
+            weekdays=default.weekdays if self.weekdays is None else self.weekdays,
+            skip_holidays=default.skip_holidays if self.skip_holidays is None else self.skip_holidays,
+        )
+
+
 class Rule(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One version of a triggered message.
 
@@ -39,6 +74,11 @@ class Rule(Struct, frozen=True, kw_only=True, omit_defaults=True):
     send_at: str | None = None
     late: Late = Late()
     per: Literal["account", "invoice"] = "account"
+    when: Filters = Filters()
+    hours: Hours = Hours()
+    critical: bool = False
+    cap: int | None = None
+    """The most non-critical notifications that a contact gets on a local day."""
     enabled: bool = True
     enabled_at: Instant | None = None
     version: int = 1
