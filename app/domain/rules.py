@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from app.contract.instants import DAY, Instant
 from app.domain.companies import Company
+from app.domain.switches import Switches
 
 DEFAULT_SEND_AT = "09:00"
 _SINCE_EVER: Instant = -(2**63)
@@ -86,22 +87,37 @@ class Rule(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Rulebook:
-    """All versions of all rules and all companies of one configuration.
+    """All versions of all rules, all companies and what is held back, of one configuration.
 
     `offset` is that of the configuration's record on whimbrel.config, -1 where there is none (a simulation).
     """
 
-    __slots__ = ("_begins", "_of_trigger", "_versions", "companies", "offset")
+    __slots__ = ("_begins", "_of_trigger", "_versions", "companies", "offset", "switches")
 
-    def __init__(self, rules: Iterable[Rule], companies: Mapping[str, Company], offset: int = -1) -> None:
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        companies: Mapping[str, Company],
+        offset: int = -1,
+        switches: Switches = Switches(),  # noqa: B008 - frozen
+    ) -> None:
         self.companies = companies
         self.offset = offset
+        self.switches = switches
         self._versions = _by_id(rules)
         self._begins = {rule_id: [_begin(v) for v in versions] for rule_id, versions in self._versions.items()}
         self._of_trigger: dict[str, tuple[str, ...]] = {}
         for rule_id in sorted(self._versions):
             for trigger in {version.trigger for version in self._versions[rule_id]}:
                 self._of_trigger[trigger] = (*self._of_trigger.get(trigger, ()), rule_id)
+
+    def killed(self, company_id: str) -> bool:
+        """Whether a kill switch holds everything of the company but criticals."""
+        return self.switches.kill.holds(company_id)
+
+    def guarded(self, rule_id: str) -> bool:
+        """Whether the guard holds the rule until an operator releases it; `switches.guard` names the trips."""
+        return self.switches.guard.holds(rule_id)
 
     def in_force(self, rule_id: str, instant: Instant) -> Rule | None:
         """The version of the rule that applies to moments at `instant`, disabled ones included.
