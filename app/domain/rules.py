@@ -111,11 +111,11 @@ class Rulebook:
             for trigger in {version.trigger for version in self._versions[rule_id]}:
                 self._of_trigger[trigger] = (*self._of_trigger.get(trigger, ()), rule_id)
 
-    def killed(self, company_id: str) -> bool:
-        """Whether a kill switch holds everything of the company but criticals."""
+    def killed(self, company_id: str | None) -> bool:
+        """Whether a kill switch holds everything of the company but criticals; None: of a company not known yet."""
         return self.switches.kill.holds(company_id)
 
-    def guarded(self, rule_id: str) -> bool:
+    def guard_held(self, rule_id: str) -> bool:
         """Whether the guard holds the rule until an operator releases it; `switches.guard` names the trips."""
         return self.switches.guard.holds(rule_id)
 

@@ -18,8 +18,8 @@ class Kill(Struct, frozen=True, omit_defaults=True):
     all: bool = False
     companies: tuple[str, ...] = ()
 
-    def holds(self, company: str) -> bool:
-        """Whether the company's notifications are held."""
+    def holds(self, company: str | None) -> bool:
+        """Whether the notifications of the company (None: one not known yet) are held."""
         return self.all or company in self.companies
 
     def switched(self, company: str | None, *, on: bool) -> "Kill":

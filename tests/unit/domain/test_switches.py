@@ -11,7 +11,7 @@ OTHER = Trip(TripId("failed", 0, 100), recipients=2_000, limit=1_000)
 def test_nothing_is_held_back_unless_somebody_says_so() -> None:
     book = Rulebook([], {})
     assert not book.killed("acme")
-    assert not book.guarded("past-due")
+    assert not book.guard_held("past-due")
 
 
 def test_the_global_switch_holds_every_company() -> None:
@@ -41,8 +41,8 @@ def test_switching_off_what_is_off_changes_nothing() -> None:
 def test_a_trip_holds_its_rule_everywhere_and_no_other() -> None:
     guard = Guard().tripped(FIRST)
     book = Rulebook([], {}, switches=Switches(guard=guard))
-    assert book.guarded("past-due")
-    assert not book.guarded("failed")
+    assert book.guard_held("past-due")
+    assert not book.guard_held("failed")
     assert guard.trips("past-due") == (FIRST.id,)
     assert guard.trips("failed") == ()
 
