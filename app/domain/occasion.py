@@ -1,7 +1,8 @@
 """What calls for a decision, and what has come of it (DOMAIN.md, sections 1 and 4)."""
 
+from datetime import date
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -61,20 +62,17 @@ class Occasion(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     highest: bool = True
 
 
-Why = Literal["missed", "lagging", "unknown_account", "kill_switch", "guard", "holiday", "weekday", "window", "capped"]
-
-
 class Pending(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """An occasion that has come up and waits to be decided.
 
     `missed`: during an outage, decided at the tick after its backlog. `lagging`: called up by a fact that arrived late,
     decided when the clock next moves on, without a line if it no longer holds. `unknown_account`: held until the
-    account's first event. The others are reasons to hold: decided anew at `release`, or None: when an operator says so.
+    account's first event. Others are reasons to hold: decided anew at `release`, or None: when an operator says so.
     `since`: the earliest instant at which it could have been decided; `held`: since when its line says that it is held.
     """
 
     occasion: Occasion
-    why: Why
+    why: str
     since: Instant
     release: Instant | None = None
     held: Instant | None = None
@@ -90,3 +88,10 @@ class Decided(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     def until(self) -> Instant:
         """When it is forgotten."""
         return max(self.moments) + REMEMBERED
+
+
+class Tally(msgspec.Struct, frozen=True, gc=False):
+    """How many non-critical notifications a contact got on its latest local day."""
+
+    day: date
+    count: int
