@@ -9,7 +9,7 @@ from app.config.send_entries import read_send
 from app.config.values import address, locale, text, weekday, whole, zone
 from app.domain.companies import Company, Exclusion
 
-_ACCEPTED: Final = (
+ACCEPTED: Final = (
     "id",
     "name",
     "from",
@@ -27,7 +27,7 @@ _LEAP_YEAR: Final = 2000
 
 def read_company(entry: Entry) -> Company:
     """Return the company that the entry defines; what is wrong is noted in its sheet."""
-    entry.only(_ACCEPTED)
+    entry.only(ACCEPTED)
     from_name, from_address = _sender(entry)
     send = read_send(entry)
     return Company(

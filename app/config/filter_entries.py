@@ -13,7 +13,7 @@ _COMPANIES: Final = "must be a list of companies' ids, as [acme]"
 _BALANCE: Final = "must be fields, as {amount: 500, currency: USD}"
 _MOST_AMOUNT: Final = 2**53 - 1
 # Each field's name, and where Filters keep it.
-_FIELDS: Final = {
+FIELDS: Final = {
     "company": "company",
     "account_type": "account_type",
     "account_status": "account_status",
@@ -34,7 +34,7 @@ def read_filters(entry: Entry, companies: Collection[str] | None, hopeless: Mapp
     when = entry.entry("when", _WHEN)
     if when is None:
         return Filters()
-    when.only(tuple(_FIELDS))
+    when.only(tuple(FIELDS))
     amount, unit = _minimum_balance(when)
     filters = Filters(
         company=when.each("company", _company(companies), _COMPANIES),
@@ -48,7 +48,7 @@ def read_filters(entry: Entry, companies: Collection[str] | None, hopeless: Mapp
         job_type=_texts(when, "job_type", "install"),
     )
     for name, reason in hopeless.items():
-        if getattr(filters, _FIELDS[name]) != getattr(Filters(), _FIELDS[name]):
+        if getattr(filters, FIELDS[name]) != getattr(Filters(), FIELDS[name]):
             when.refuse(name, f"can never hold: {reason}")
     return filters
 
@@ -56,7 +56,7 @@ def read_filters(entry: Entry, companies: Collection[str] | None, hopeless: Mapp
 def hopeless(*, of_users: bool, of_jobs: bool, job_triggers: Collection[str]) -> dict[str, str]:
     """Return the fields that cannot hold for a trigger that is about users or about jobs or neither, and why."""
     if of_users:
-        return dict.fromkeys(_FIELDS.keys() - {"company"}, "of a user nothing is known but the company")
+        return dict.fromkeys(FIELDS.keys() - {"company"}, "of a user nothing is known but the company")
     return {} if of_jobs else {"job_type": f"a job is known to {', '.join(sorted(job_triggers))} alone"}
 
 

@@ -18,7 +18,7 @@ _JOB_TYPE: Final = "job_type"
 _USER: Final = "user"
 _UNITS_OF_X: Final = ("days", "months", "percent")
 
-_ACCEPTED: Final = (
+ACCEPTED: Final = (
     "id",
     "trigger",
     "x",
@@ -73,7 +73,7 @@ class RuleReader:
 
     def read(self, entry: Entry) -> Rule:
         """Return the version that the entry defines; what is wrong is noted in its sheet."""
-        entry.only(_ACCEPTED)
+        entry.only(ACCEPTED)
         rule_id = entry.need("id", text, "")
         trigger = entry.need("trigger", _trigger(self._triggers), "")
         spec = self._triggers.get(trigger)
