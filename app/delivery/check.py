@@ -32,6 +32,11 @@ def check_template(template: str, variables: type[msgspec.Struct], renderer: Ren
     return mistakes
 
 
+def sample_values(variables: type[msgspec.Struct], *, filled: bool = True) -> dict[str, Any]:
+    """Return made-up values by type; with `filled` everything optional is there, without nothing of it."""
+    return {name: _sample(name, kind, filled=filled) for name, kind in get_type_hints(variables).items()}
+
+
 def _names(renderer: Renderer) -> Iterator[list[str]]:
     loader = renderer.environment.loader
     for name in loader.list_templates() if loader is not None else ():
@@ -128,10 +133,10 @@ def _trial(template: str, language: str, variables: type[msgspec.Struct], render
     locale = Locale.parse("en_US")
     mistakes = []
     for filled in (True, False):
-        kinds = COMMON | get_type_hints(variables)
-        values = {name: _sample(name, kind, filled=filled) for name, kind in kinds.items()}
+        common = {name: _sample(name, kind, filled=filled) for name, kind in COMMON.items()}
+        values = common | sample_values(variables, filled=filled)
         try:
-            renderer.render_values(template, language, values, locale)
+            renderer.render_values(template, language, values, locale, dt.UTC)
         except RenderError as error:
             mistakes.append(f"{error} (tried with {'every' if filled else 'no'} optional variable)")
     return mistakes
