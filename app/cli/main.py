@@ -13,6 +13,7 @@ from app.cli.dev import dev_app
 from app.cli.guard import guard_app
 from app.cli.kill import kill_app
 from app.cli.publish import publish
+from app.cli.templates import templates_app
 from app.cli.topics import topics_app
 from app.errors import WhimbrelError
 
@@ -31,6 +32,7 @@ app.add_typer(kill_app, name="kill")
 app.add_typer(guard_app, name="guard")
 app.add_typer(contract_app, name="contract")
 app.add_typer(topics_app, name="topics")
+app.add_typer(templates_app, name="templates")
 app.add_typer(dev_app, name="dev")
 
 

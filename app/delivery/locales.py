@@ -84,7 +84,7 @@ def instant(at: dt.datetime, tz: dt.tzinfo, locale: Locale) -> str:
     """Write an instant as local date and time, with the zone: June 10, 2026, 9:00 AM CDT."""
     named = zone(at, tz, locale)
     clock = f"{time(at, tz, locale)} {named if named.isalpha() else f'({named})'}"
-    joined: str = get_datetime_format("long", locale=locale)
+    joined = str(get_datetime_format("long", locale=locale))
     return joined.replace("{1}", date(at.astimezone(tz).date(), locale)).replace("{0}", clock).replace("'", "")
 
 
