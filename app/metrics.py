@@ -15,6 +15,9 @@ GAPS = Counter("whimbrel_gaps_total", "Fetches that did not begin at the lane's 
 DECISIONS = Counter("whimbrel_decisions_total", "Decision records", ["rule", "outcome", "reason"])
 DELIVERIES = Counter("whimbrel_deliveries_total", "Delivery records", ["outcome"])
 DELIVERY_SECONDS = Histogram("whimbrel_delivery_seconds", "One SMTP hand-over, in seconds", buckets=_SECONDS)
+RETURNED = Counter("whimbrel_returned_total", "Notifications too old to hand over, sent back to be checked")
+ANSWERS = Counter("whimbrel_answers_total", "Returned notifications answered", ["answer"])
+ROUNDS = Counter("whimbrel_rounds_exceeded_total", "Notifications sent back a fourth time or more, unattempted")
 OUTPUTS = Counter("whimbrel_outputs_total", "Records sent", ["topic"])
 
 # How the lanes do.

@@ -85,6 +85,16 @@ def cache_home(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
+def child_environment(own: Mapping[str, object], environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment for a child process: this one's, but of WHIMBREL_* only `own`, by field names.
+
+    Raises KeyError where a name is no setting's.
+    """
+    known = {field.name: PREFIX + field.name.upper() for field in fields(Settings)}
+    inherited = {name: value for name, value in environment.items() if not name.startswith(PREFIX)}
+    return inherited | {known[name]: str(value) for name, value in own.items()}
+
+
 def _parse(text: str, kind: Any) -> Any:
     if get_origin(kind) is Literal:
         if text not in get_args(kind):

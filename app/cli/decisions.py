@@ -1,7 +1,7 @@
 """`whimbrel decisions`: what was decided, for people or as `simulate` writes it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Annotated, Any, Final
 
@@ -69,7 +69,9 @@ def as_sentence(decision: dict[str, Any]) -> str:
     return f"{day}  {decision['rule']:<20}  {decision['account_id'] or '-':<10}  {said}  ({decision['subject']})"
 
 
-async def unrepeated(bootstrap: str, topic: str, account: str | None, *, follow: bool) -> AsyncIterator[dict[str, Any]]:
+async def unrepeated(
+    bootstrap: str, topic: str, account: str | None, *, follow: bool
+) -> AsyncGenerator[dict[str, Any]]:
     """Yield each decision once, in order within each partition."""
     repeats = Repeats()
     async with aclosing(records(bootstrap, topic, follow=follow)) as each:

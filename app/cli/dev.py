@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from app.cli import mailbox
+from app.cli import demo, mailbox
 from app.dev.kafka import DevKafka
 
 dev_app = typer.Typer(help="What Whimbrel works with, for development.", no_args_is_help=True)
 
 
+dev_app.command("demo")(demo.demo)
 dev_app.command("mailbox")(mailbox.mailbox)
 
 

@@ -15,6 +15,7 @@ from app.cli.kill import kill_app
 from app.cli.publish import publish
 from app.cli.templates import templates_app
 from app.cli.topics import topics_app
+from app.cli.worker import worker_app
 from app.errors import WhimbrelError
 
 app = typer.Typer(
@@ -33,6 +34,7 @@ app.add_typer(guard_app, name="guard")
 app.add_typer(contract_app, name="contract")
 app.add_typer(topics_app, name="topics")
 app.add_typer(templates_app, name="templates")
+app.add_typer(worker_app, name="worker")
 app.add_typer(dev_app, name="dev")
 
 

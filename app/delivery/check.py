@@ -63,11 +63,13 @@ def _unknown_names(name: str, variables: type[msgspec.Struct], renderer: Rendere
         seen.add(current)
         try:
             tree = _parse(current, renderer)
+            unknown = find_undeclared_variables(tree) - set(known) - _own_names(tree)
         except TemplateError as error:
             mistakes.append(f"{current}: {error.message or 'not found'}")
             continue
-        unknown = sorted(find_undeclared_variables(tree) - set(known) - _own_names(tree))
-        mistakes += [f"{current}: unknown variable {each}; known: {', '.join(sorted(known))}" for each in unknown]
+        mistakes += [
+            f"{current}: unknown variable {each}; known: {', '.join(sorted(known))}" for each in sorted(unknown)
+        ]
         mistakes += [f"{current}: line {line}: {text}" for line, text in _unknown_attributes(tree, known)]
         waiting += [each for each in find_referenced_templates(tree) if each is not None]
     return mistakes

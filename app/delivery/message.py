@@ -30,7 +30,13 @@ class Envelope(NamedTuple):
 
 def message_id(notification: Notification) -> str:
     """Return the Message-ID: the same for the same dedup key and sender, whatever happens in between."""
-    return f"<{_digest(notification)}@{_domain(notification.company.from_address)}>"
+    return f"<{local_part(notification.dedup_key)}@{_domain(notification.company.from_address)}>"
+
+
+def local_part(dedup_key: str) -> str:
+    """Return what stands before the @ of a Message-ID: it tells the dedup key, whoever sends."""
+    digest = hashlib.sha256(dedup_key.encode()).digest()
+    return base64.b32encode(digest[:20]).decode().lower()
 
 
 def build(notification: Notification, rendered: Rendered, at: Instant, redirect: str | None = None) -> Envelope:
@@ -59,13 +65,8 @@ def build(notification: Notification, rendered: Rendered, at: Instant, redirect:
     mail.set_content(rendered.text, cte="quoted-printable")
     mail.add_alternative(rendered.html, subtype="html", cte="quoted-printable")
     mail["Content-Language"] = rendered.language.replace("_", "-")  # by now: contents take such headers with them
-    mail.set_boundary(f"={_digest(notification)}")
+    mail.set_boundary(f"={local_part(notification.dedup_key)}")
     return Envelope(sender.addr_spec, recipient.addr_spec, mail.as_bytes())
-
-
-def _digest(notification: Notification) -> str:
-    digest = hashlib.sha256(notification.dedup_key.encode()).digest()
-    return base64.b32encode(digest[:20]).decode().lower()
 
 
 def _unsubscribe(notification: Notification) -> str:

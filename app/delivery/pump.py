@@ -170,7 +170,7 @@ class Pump:
         ports = self._ports
         at = parse_instant(notification.decided_at) if notification.fresh else ports.now()
         try:
-            rendered = ports.renderer.render(notification, ports.variables[notification.trigger])
+            rendered = ports.renderer.render(notification, self._variables(notification.trigger))
             return build(notification, rendered, at, ports.redirect)
         except RenderError as error:
             return Verdict("template_error", str(error))
@@ -178,6 +178,12 @@ class Pump:
             return Verdict("rejected", "an address cannot be written to")
         except Exception as error:  # noqa: BLE001 - one message that cannot be made must not stop the others
             return Verdict("template_error", type(error).__name__)
+
+    def _variables(self, trigger: str) -> type[msgspec.Struct]:
+        variables = self._ports.variables.get(trigger)
+        if variables is None:
+            raise RenderError(f"trigger {trigger} is not known to this worker")
+        return variables
 
     async def _attempting(self, key: bytes, attempt: Attempt) -> bool:
         """Write down that the message is about to leave; False where it must not."""

@@ -81,8 +81,8 @@ class Relay:
 
     async def close(self) -> None:
         """Take leave of the relay; dialogues under way are not disturbed."""
-        while self._idle:
-            await smtp.leave(self._idle.pop().client)
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(smtp.leave(connection.client) for connection in idle))
 
     async def _addressed(self, envelope: Envelope) -> _Connection | smtp.Deferred | smtp.Rejected:
         """Return a connection on which sender and recipient are accepted, else the refusal. Raises LostError."""

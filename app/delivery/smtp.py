@@ -42,6 +42,9 @@ FINAL_REPLY: Final = 10
 """Times the timeout: the answer to the message itself may take long, and not to wait for it makes a doubt of it
 (RFC 5321, section 4.5.3.2.6)."""
 
+LEAVE_SECONDS: Final = 1.0
+"""A relay that does not answer QUIT must not hold up the worker's end."""
+
 _OK: Final = range(200, 300)
 _START: Final = 354
 _TEMPORARY: Final = range(400, 500)
@@ -105,7 +108,7 @@ async def leave(client: aiosmtplib.SMTP) -> None:
     """Say QUIT and close; a relay that has already gone is left all the same."""
     try:
         if client.is_connected:
-            await client.quit()
+            await client.quit(timeout=LEAVE_SECONDS)
     except (aiosmtplib.SMTPException, OSError):
         pass
     finally:

@@ -35,9 +35,9 @@ def _exit_with(command: subprocess.Popen[bytes]) -> None:
 def main(parent: int, grace: float, command: list[str]) -> None:
     # No other thread exists yet, so running Python between fork and exec is safe.
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_dying_with_the_guard())  # noqa: PLW1509
+    os.write(LINK, f"{child.pid}\n".encode())  # before anything looks whether it has ended
     watcher = threading.Thread(target=_exit_with, args=(child,), daemon=True)
     watcher.start()
-    os.write(LINK, f"{child.pid}\n".encode())
     # A process forked off the parent may hold the other end open; the parent's id tells even then.
     while os.getppid() == parent and not select.select([LINK], [], [], PARENT_LOOK_SECONDS)[0]:
         pass

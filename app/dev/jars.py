@@ -1,10 +1,10 @@
 """Apache Kafka's jars, fetched once by Maven into the user's cache."""
 
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
+from app.dev.process import Process
 from app.errors import WhimbrelError
 from app.settings import cache_home
 
@@ -46,17 +46,13 @@ def _fetch(jars: Path) -> None:
     jars.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=jars.parent, prefix="fetching-") as directory:
         fetched = Path(directory) / "jars"
-        done = subprocess.run(
-            ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={fetched}"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise JarsMissingError(
-                f"mvn could not fetch Kafka {VERSION}:\n{(done.stdout + done.stderr).strip()[-2000:]}"
-            )
+        log = Path(directory) / "log"
+        command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={fetched}"]
+        with Process(command, log=log) as maven:  # which does not go on fetching when this process ends
+            status = maven.wait()
+        if status:
+            said = log.read_text(encoding="utf-8", errors="replace").strip()[-2000:]
+            raise JarsMissingError(f"mvn could not fetch Kafka {VERSION}:\n{said}")
         # Two processes may fetch at once: whoever is second finds the place taken and leaves it.
         try:
             fetched.rename(jars)

@@ -97,15 +97,27 @@ class DevKafka:
             raise KafkaError("Kafka is not running")
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        """Tell whether there is a broker process."""
+        return self._process is not None and self._process.running
+
     def __enter__(self) -> Self:
         """Start it."""
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End it, and remove its data where they are temporary."""
+        self._end()
+
+    def _end(self) -> None:
         if self._own_data:
             self.kill()
             shutil.rmtree(self.data, ignore_errors=True)
@@ -114,9 +126,9 @@ class DevKafka:
 
     def start(self) -> None:
         """Start the broker and return when it serves requests; raise KafkaError with the end of its log otherwise."""
-        if self._process is not None and self._process.running:
+        if self.running:
             return
-        if self._wanted_port is not None and not _is_free(self._wanted_port):
+        if self._wanted_port is not None and not is_free(self._wanted_port):
             raise KafkaError(f"port {self._wanted_port} is busy: choose another, or stop what listens there")
         jars = classpath()
         self.data.mkdir(parents=True, exist_ok=True)
@@ -191,12 +203,13 @@ def free_port() -> int:
     """Return a port of 127.0.0.1 on which nothing listens now."""
     candidates = random.SystemRandom().sample(FREE_PORTS, 100)
     for port in candidates:
-        if _is_free(port):
+        if is_free(port):
             return port
     raise KafkaError(f"no free port between {FREE_PORTS.start} and {FREE_PORTS.stop}")
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Tell whether nothing listens on that port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

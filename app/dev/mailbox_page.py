@@ -98,7 +98,7 @@ def _json(value: Any) -> web.Response:
 
 
 def _searched(mail: Mail) -> str:
-    return " ".join((mail.subject, *mail.recipients, mail.sender)).lower()
+    return " ".join((mail.subject, mail.shown_to, *mail.recipients)).lower()
 
 
 def _summary(mail: Mail) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -38,13 +39,20 @@ class Process:
             self._guard: subprocess.Popen[bytes] = subprocess.Popen(
                 guarded, stdin=theirs.fileno(), stdout=output, stderr=output, env=environment, start_new_session=True
             )
-        with self._link.makefile("rb") as lines:
-            line = lines.readline()
+        try:
+            with self._link.makefile("rb") as lines:
+                line = lines.readline()
+        except BaseException:
+            self._end_guard()
+            raise
         if not line:
-            self._link.close()
-            self._guard.wait()
+            self._end_guard()
             raise ProcessError(f"could not run {command[0]}: see {log}")
         self.pid = int(line)
+
+    def _end_guard(self) -> None:
+        self._link.close()
+        self._guard.wait()
 
     def __enter__(self) -> Self:
         """Return the running process."""
@@ -70,7 +78,8 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         """Send a signal, unless it has ended already."""
         if self.running:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it has just ended, and its guard is about to
+                os.kill(self.pid, number)
 
     def kill(self) -> int:
         """End it as a crash would, and return its exit status."""

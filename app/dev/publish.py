@@ -14,13 +14,12 @@ from aiokafka.partitioner import murmur2
 
 from app.contract.instants import DAY, Instant, format_instant
 from app.dev.play import Line, Played, Ticked
-from app.engine.records import FROM_HEADER, LINE_HEADER, NOW_HEADER
+from app.engine.records import BACKLOG_HEADER, FROM_HEADER, LINE_HEADER, NOW_HEADER
 from app.errors import WhimbrelError
 from app.streams.client import PATIENCE_SECONDS, KafkaAwayError, opened_consumer, opened_producer, partitions_of
 from app.streams.names import Names
 
 SOURCE_LINE_HEADER: Final = "whimbrel-source-line"
-BACKLOG_HEADER: Final = "whimbrel-backlog"
 MOST_IN_FLIGHT: Final = 5_000
 """Records that are sent and not yet known to be acknowledged."""
 MOST_STEPS: Final = 50
@@ -74,7 +73,7 @@ async def publish_played(
         publisher = _Publisher(producer, names, partitions, ends)
         started = loop.time()
         for number, each in enumerate(played, 1):
-            headers = _headers(each, number, begin)
+            headers = record_headers(each, number, begin)
             if isinstance(each, Played):
                 await publisher.send(each.line, headers)
                 continue
@@ -88,7 +87,8 @@ async def publish_played(
     return publisher.progress
 
 
-def _headers(played: Played | Ticked, number: int, begin: Instant) -> Headers:
+def record_headers(played: Played | Ticked, number: int, begin: Instant) -> Headers:
+    """Return what a record says of its place in the history: the `number`-th, in play order."""
     headers = [(NOW_HEADER, _written(played.at)), (LINE_HEADER, b"%d" % number), (FROM_HEADER, _written(begin))]
     if isinstance(played, Played):
         headers.append((SOURCE_LINE_HEADER, b"%d" % played.line.number))

@@ -71,6 +71,13 @@ class Episode(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A snapshot found it so: trigger 12 never fires for it."""
 
 
+class Muted(msgspec.Struct, frozen=True, gc=False):
+    """Moments that a snapshot would start at its own instant: `identities` are their (rule, subject)."""
+
+    at: Instant
+    identities: tuple[tuple[str, str], ...]
+
+
 class Account(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One account, or one user's login. `details` is None while only others' events have named it: an unknown account.
 
@@ -89,3 +96,4 @@ class Account(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     initial_invoice: str | None = None
     """The first invoice after the first activation; empty if a snapshot brought it."""
     episode: Episode | None = None
+    muted: Muted | None = None

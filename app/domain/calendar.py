@@ -20,6 +20,11 @@ def minutes_of(text: str) -> int:
     return int(hours) * 60 + int(minutes)
 
 
+def days_after(day: date, days: int) -> date:
+    """Return the day so many days after `day` (before it, if negative), or the end of the calendar."""
+    return date.fromordinal(min(max(day.toordinal() + days, date.min.toordinal()), date.max.toordinal()))
+
+
 @lru_cache(maxsize=1024)
 def zone_info(zone: str) -> ZoneInfo:
     """Return the IANA zone named `zone`."""
@@ -68,7 +73,7 @@ def _gap_end(zone: str, before: Instant, after: Instant) -> Instant:
 def local_day(zone: str, instant: Instant) -> date:
     """Return the local day at `instant`: the last one begun, even where a fold takes the clock back before midnight."""
     day = EPOCH + timedelta(days=local_clock(zone, instant) // DAY)
-    following = day + timedelta(days=1)
+    following = days_after(day, 1)
     return following if first_instant(zone, following) <= instant else day
 
 
@@ -93,6 +98,11 @@ class LocalClock(msgspec.Struct, frozen=True, gc=False):
         if (day - EPOCH).days * DAY + minutes * MINUTE < self.passed:
             return None
         return max(instant, self.since)
+
+    def midnight(self, day: date) -> Instant:
+        """Return the first instant of `day`, as of the last change of zone: it comes again where that set it back."""
+        instant = first_instant(self.zone, day)
+        return instant if self.passed is None else max(instant, self.since)
 
     def day(self, instant: Instant) -> date:
         """Return the local day at `instant`."""

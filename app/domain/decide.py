@@ -56,9 +56,11 @@ def decide(occasion: Occasion, given: Circumstances) -> Verdict:
     early = changed_or_duplicate(occasion, rule, given.decided)
     if early is not None or rule is None:
         return early or skipped(Reason.RULE_CHANGED)
-    reason = _untrue(occasion, given) or _late(occasion, rule, given.at if given.held is None else given.held)
+    reason = _untrue(occasion, given)
     if reason is not None:
         return skipped(reason)
+    if too_late(occasion, rule, given.at if given.held is None else given.held):
+        return skipped(Reason.LATE)
     if given.superseded():
         return Verdict(Outcome.SUPERSEDED)
     chosen = recipients(given.contacts(), critical=rule.critical)
@@ -104,7 +106,8 @@ def _untrue(occasion: Occasion, given: Circumstances) -> Reason | None:
     return None
 
 
-def _late(occasion: Occasion, rule: Rule, at: Instant) -> Reason | None:
+def too_late(occasion: Occasion, rule: Rule, at: Instant) -> bool:
+    """Whether the rule's policy no longer lets it be sent at `at`."""
     if not is_late(occasion, at):
-        return None
-    return Reason.LATE if rule.late.policy == "skip" or at - occasion.moment > rule.late.within else None
+        return False
+    return rule.late.policy == "skip" or at - occasion.moment > rule.late.within

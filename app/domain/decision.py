@@ -22,6 +22,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     book: str
     """The account's id; for a login see `keys.user_book`."""
     subject: str
+    x: int | None = None
+    about: str | None = None
+    """Of the occasion: what it takes to ask later whether it still holds."""
     moment: Instant
     decided_at: Instant
     outcome: Outcome

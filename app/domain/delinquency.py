@@ -85,7 +85,7 @@ def _flip_of(book: Book, invoice: Invoice, company: Company, clock: LocalClock) 
     today = clock.day(done)
     for day in (today, today + ONE_DAY):
         flip = projected(book, invoice, company, day)
-        midnight = clock.moment(flip) if flip else None
+        midnight = clock.midnight(flip) if flip else None
         if midnight is not None and midnight >= done:
             return midnight
     return None

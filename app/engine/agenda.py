@@ -31,18 +31,23 @@ class Agenda:
         self._begins.append(book.account.done)
         self._books.append(book)
 
-    def settle(self, judge: Judge, newest: Book, pending: Sequence[Pending]) -> list[Pending]:
-        """Decide all that is due by now; return what is held beyond."""
+    def settle(self, judge: Judge, newest: Book, waited: Sequence[Pending], came: Sequence[Pending]) -> list[Pending]:
+        """Decide what has waited and what has just come up; return what is held beyond."""
         queue: list[tuple[tuple[Instant, Instant, str, str], Pending]] = []
-        for one in pending:
+        for one in (*waited, *came):
             self._push(queue, one)
+        just_now = {id(one) for one in came}
         left: list[Pending] = []
         while queue:
             at = queue[0][0][0]
             together = []
             while queue and queue[0][0][0] == at:
                 together.append(heappop(queue)[1])
-            for held in judge.decide_all([Up(self._book(one, at, newest), one, at) for one in together]):
+            up = [
+                Up(self._book(one, at, newest), one, at, just_now=id(one) in just_now and at == one.since)
+                for one in together
+            ]
+            for held in judge.decide_all(up):
                 if held.release is not None and held.release < self._to:
                     self._push(queue, held)
                 else:

@@ -1,21 +1,20 @@
 """Which moments of day rules come up in a stretch of time, by present facts (DOMAIN.md, section 4)."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import msgspec
 
 from app.contract.instants import Instant
 from app.domain.book import Book
-from app.domain.calendar import minutes_of
+from app.domain.calendar import days_after, minutes_of
 from app.domain.companies import Company
 from app.domain.occasion import Occasion
 from app.domain.rules import Rule, Rulebook, send_at
 from app.triggers import DAY_TRIGGERS
 from app.triggers.base import Coming, Present
 
-AROUND = timedelta(days=2)
-"""A moment is at most this far from its day: gaps of a whole day, changes of zone, flips in the course of the day."""
+AROUND = 2
+"""A moment is at most so many days from its own: gaps of a whole day, changes of zone, flips in the day's course."""
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -39,7 +38,7 @@ def due(book: Book, company: Company, rulebook: Rulebook, stretch: Stretch) -> l
     if clock is None:
         return []
     present = Present(book, company, clock.day(stretch.begin), stretch.begin)
-    first, last = present.today - AROUND, clock.day(stretch.end) + AROUND
+    first, last = days_after(present.today, -AROUND), days_after(clock.day(stretch.end), AROUND)
     found = []
     for trigger in DAY_TRIGGERS:
         for rule in versions_within(rulebook, trigger.id, stretch):

@@ -21,8 +21,10 @@ from app.engine.due import accounts_due, expired, index_keys
 from app.engine.handler import View
 from app.engine.heart import Heart, book_of
 from app.engine.records import BACKLOG_HEADER, NOW_HEADER, Cursor, Record, Tick, header
+from app.engine.returning import answer
 from app.engine.txn import Txn
 from app.engine.writing import OutputTopics, as_record, notifications
+from app.engine.zones import Zones
 
 NEVER: Instant = -(1 << 62)
 
@@ -68,24 +70,32 @@ class TxnLedger:
 
 
 class Decider:
-    """One partition's facts and ticks through the heart; between batches it keeps but a tick's list of accounts."""
+    """One partition's facts and ticks through the heart; it keeps but its zones and a tick's list of accounts."""
 
     def __init__(self, topics: OutputTopics, rulebook: Callable[[], Rulebook]) -> None:
         """`rulebook` gives the configuration in force."""
         self._topics = topics
         self._rulebook = rulebook
         self._listed: tuple[Tick, list[str]] | None = None
+        self._zones = Zones()
 
     def index(self, key: bytes, value: bytes) -> Iterable[bytes]:
         """Return the due index's keys of a row."""
-        return index_keys(key, value)
+        found = tuple(index_keys(key, value))
+        self._zones.note(found)
+        return found
 
     def records(self, batch: Sequence[Record], txn: Txn, view: View) -> None:
         """Read facts in order; what breaks the contract is dead-lettered, and nothing else changes."""
+        rulebook = self._rulebook()
         desk = Desk(txn, view, self._heart(txn, view))
         for record in batch:
             kind = "unreadable"
             try:
+                if record.topic == self._topics.returns:
+                    kind = "return"
+                    txn.send(self._topics.outbox, record.key, answer(record, desk.book, rulebook, view.now))
+                    continue
                 fact = decode(record.value, record.key, record.headers)
                 kind = fact.type
                 desk.read(fact, _now(record, view), _told_late(record, fact, view))
@@ -103,7 +113,7 @@ class Decider:
     def tick(self, tick: Tick, cursor: Cursor | None, txn: Txn, view: View, limit: int) -> Cursor:
         """Move on the clocks of a slice of the accounts in which something may be due."""
         earlier, after = _stand(tick, cursor)
-        if self._listed is None or self._listed[0] != tick:
+        if after is None or self._listed is None or self._listed[0] != tick:
             self._listed = tick, self._due(tick, earlier, txn, view)
         left = [account for account in self._listed[1] if after is None or account > after]
         desk = Desk(txn, view, self._heart(txn, view))
@@ -129,7 +139,7 @@ class Decider:
         end = tick.instant + 1
         live_since = tick.instant if view.live_since is None else view.live_since
         moments = Stretch(max(earlier + 1, live_since), end)
-        return accounts_due(txn, self._rulebook(), Stretch(earlier + 1, end), moments)
+        return accounts_due(txn, self._rulebook(), Stretch(earlier + 1, end), moments, self._zones)
 
     def _heart(self, txn: Txn, view: View) -> Heart:
         rulebook = self._rulebook()
@@ -151,6 +161,7 @@ class Desk:
         """Read one fact at `now`."""
         if fact.time > now + ON_TIME:
             raise ContractError("time", "is more than 15 minutes ahead of now")
+        self._heart.check(fact)
         whose = book_of(fact)
         stored, book = self._open(whose)
         cursor = self._view.cursor
@@ -158,6 +169,10 @@ class Desk:
             book = self._heart.advance(book, cursor.instant + 1, cursor.now)
         backlog = told_late or self._is_backlog(fact, now)
         self._books[whose] = stored, self._heart.read(book, fact, now, backlog=backlog)
+
+    def book(self, account: str) -> Book:
+        """Return the account's book as it stands; its clock does not move."""
+        return self._open(account)[1]
 
     def advance(self, account: str, tick: Tick, earlier: Instant) -> None:
         """Move one account's clock to the tick, its instant included."""

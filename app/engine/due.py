@@ -7,35 +7,25 @@ nothing. The index only names accounts that may be due; `coming.due` decides.
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 
-import msgspec
-
 from app.contract.instants import Instant
 from app.domain import keys
 from app.domain.book import account_of, card_of, decided_of, invoice_of, tally_of
 from app.domain.calendar import MIDNIGHT, first_instant, local_day, minutes_of
 from app.domain.card import Card
-from app.domain.companies import Company
+from app.domain.delinquency import HORIZON
 from app.domain.invoice import Invoice
 from app.domain.occasion import Tally
 from app.domain.rules import Rule, Rulebook, send_at
 from app.engine.coming import Stretch, versions_within
 from app.engine.txn import Txn
+from app.engine.zones import Zone, Zones
 from app.triggers import DAY_TRIGGERS
 
 READY = "ready"
 IRREGULAR = "irregular"
-ANCHORS = ("due", READY, IRREGULAR, "since", "episode", "card")
 ONE_DAY = timedelta(days=1)
 TWO_DAYS = timedelta(days=2)
 LAST = b"\xff"
-
-
-class Zone(msgspec.Struct, frozen=True):
-    """One zone under which accounts are filed, and the companies that these may belong to."""
-
-    key: str
-    name: str
-    companies: tuple[Company, ...]
 
 
 def index_keys(key: bytes, value: bytes) -> Iterable[bytes]:
@@ -72,6 +62,8 @@ def _account_keys(key: bytes, value: bytes, account: str) -> Iterator[bytes]:
 
 
 def _dates(invoice: Invoice) -> Iterator[tuple[str, str, date]]:
+    if not invoice.zone_key:  # its account is not known yet: no days come up
+        return
     if invoice.open:
         yield "due", invoice.zone_key, invoice.due_on
     if invoice.ready_on is not None:
@@ -84,13 +76,16 @@ def _at(anchor: str, instant: Instant, rest: str) -> bytes:
     return f"{anchor}|{max(instant, 0):020d}|{rest}".encode()
 
 
-def accounts_due(txn: Txn, rulebook: Rulebook, flips: Stretch, moments: Stretch) -> list[str]:
+def accounts_due(
+    txn: Txn, rulebook: Rulebook, flips: Stretch, moments: Stretch, zones: Zones | None = None
+) -> list[str]:
     """Return, sorted, the row ids of the accounts in which something may come up in the stretch.
 
-    `moments` may begin later than `flips`: before `live_since` invoices are moved in, but nothing comes up.
+    `moments` may begin later than `flips`: before `live_since` invoices are moved in, but nothing comes up. `zones` are
+    the partition's, where somebody keeps them.
     """
-    found = set(_awake(txn, flips.end))
-    for zone in _zones(txn, rulebook):
+    found = set(_awake(txn, flips.end))  # by now the index knows the batch's rows, and `zones` theirs
+    for zone in (zones or Zones()).waking(txn, rulebook, flips):
         found.update(_flipping(txn, zone, flips))
         for rule, minutes in _rules(rulebook, zone, moments):
             for day in _days(zone.name, minutes, moments):
@@ -111,23 +106,6 @@ def expired(txn: Txn, now: Instant, limit: int) -> list[bytes]:
 def _awake(txn: Txn, end: Instant) -> Iterator[str]:
     for index_key, _ in txn.due(b"wake|", _at("wake", end, "")):
         yield index_key.decode().split("|")[2]
-
-
-def _zones(txn: Txn, rulebook: Rulebook) -> Iterator[Zone]:
-    seen: set[str] = set()
-    for anchor in ANCHORS:
-        lo, hi = f"{anchor}|".encode(), f"{anchor}|".encode() + LAST
-        while entry := txn.due(lo, hi, 1):
-            key = entry[0][0].decode().split("|")[1]
-            lo = f"{anchor}|{key}|".encode() + LAST
-            seen.add(key)
-    for key in sorted(seen):
-        company_id = keys.company_of_zone(key)
-        if company_id is None:
-            yield Zone(key, key, tuple(rulebook.companies.values()))
-        elif company_id in rulebook.companies:
-            company = rulebook.companies[company_id]
-            yield Zone(key, company.time_zone, (company,))
 
 
 def _rules(rulebook: Rulebook, zone: Zone, stretch: Stretch) -> Iterator[tuple[Rule, int]]:
@@ -171,9 +149,10 @@ def _on(txn: Txn, zone: Zone, rule: Rule, day: date) -> Iterator[str]:
 
 def _before_exclusions(zone: Zone, day: date) -> date:
     """Return the first of the days from which exclusions may defer a flip to `day`."""
-    while any(company.excludes(day - ONE_DAY) for company in zone.companies):
-        day -= ONE_DAY
-    return day
+    first = day
+    while day - first < HORIZON and any(company.excludes(first - ONE_DAY) for company in zone.companies):
+        first -= ONE_DAY
+    return first
 
 
 def _between(txn: Txn, anchor: str, zone: Zone, first: date, last: date) -> Iterator[str]:

@@ -3,7 +3,7 @@
 The same code runs in a worker and in `simulate`; only who keeps books and decisions differs.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
@@ -12,6 +12,7 @@ from app.contract.errors import ContractError
 from app.contract.instants import DAY, Instant
 from app.contract.types import AccountData, PasswordResetRequested, UserCreated
 from app.domain import keys
+from app.domain.account import Muted
 from app.domain.apply import apply, in_zone
 from app.domain.book import Book
 from app.domain.delinquency import filed, next_flip, settle, settle_silently
@@ -38,19 +39,17 @@ class Heart:
         self._judge = Judge(rulebook, ledger)
 
     def read(self, book: Book, fact: Fact, now: Instant, *, backlog: bool) -> Book:
-        """Return the account's book after the fact, read at `now`.
-
-        Raises:
-            ContractError: The fact names a company that is not configured; nothing has changed.
-        """
-        self._check(fact)
+        """Return the account's book after the fact, read at `now`. The fact has passed `check`."""
         if book.has_seen(fact.source, fact.id):
             return book
         if fact.time > book.account.done:
             book = self._park(book, fact.time) if backlog else self.advance(book, fact.time, now)
-        before, at = book, book.account.done
+        at = book.account.done
+        before = self._at_midnight(book, at) if fact.is_snapshot else book
         book = self._taken(before.seeing(fact.source, fact.id), fact, at)
-        if fact.time < at and not fact.is_snapshot:
+        if fact.is_snapshot:
+            book = self._muting(before, book, at)
+        elif fact.time < at:
             book = self._lagging(before, book, fact.time)
         book = self._answered(before, book, fact, now)
         return self._waking(before, self._released(before, book, now), at)
@@ -66,10 +65,15 @@ class Heart:
         pending = {identity: p for identity, p in book.pending.items() if identity not in waiting}
         agenda = Agenda(replace(book, pending=pending) if waiting else book, to, now)
         book, came = self._through(agenda.book, to, agenda)
-        held = agenda.settle(self._judge, book, [*waiting.values(), *came])
+        held = agenda.settle(self._judge, book, tuple(waiting.values()), came)
         return self._woken(_holding(book, held))
 
-    def _check(self, fact: Fact) -> None:
+    def check(self, fact: Fact) -> None:
+        """Look at what only the configuration tells, before any clock moves on: a dead letter moves none.
+
+        Raises:
+            ContractError: The fact names a company that is not configured.
+        """
         data, companies = fact.data, self._rulebook.companies
         if isinstance(data, AccountData) and data.company_id not in companies:
             raise ContractError("data.company_id", "no such company is configured")
@@ -101,8 +105,9 @@ class Heart:
             end = to if flip is None else min(flip, to)
             begin = max(book.account.done, self._live_since)
             for occasion in due(book, company, self._rulebook, Stretch(begin, end)) if begin < end else ():
-                if (occasion.rule, occasion.subject) not in known and not self._decided(book, occasion):
-                    known.add((occasion.rule, occasion.subject))
+                identity = occasion.rule, occasion.subject
+                if identity not in known and not self._decided(book, occasion) and not is_muted(book, occasion):
+                    known.add(identity)
                     came.append(Pending(occasion, "missed", occasion.moment))
             book = replace(book, account=replace(book.account, done=end))
             if flip is None or flip >= to:
@@ -130,17 +135,36 @@ class Heart:
 
     def _lagging(self, before: Book, book: Book, time: Instant) -> Book:
         """Call up the day moments since the fact's time that hold with it and would not without it."""
-        stretch = Stretch(max(time, self._live_since), book.account.done)
-        old, company = company_of(before, self._rulebook), company_of(book, self._rulebook)
-        if company is None or stretch.begin >= stretch.end:
-            return book
-        without = {(o.rule, o.subject) for o in due(before, old, self._rulebook, stretch)} if old else set()
         came = []
-        for occasion in due(book, company, self._rulebook, stretch):
-            identity = (occasion.rule, occasion.subject)
-            if identity not in without and identity not in book.pending and not self._decided(book, occasion):
+        for occasion in self._started(before, book, Stretch(max(time, self._live_since), book.account.done)):
+            if (occasion.rule, occasion.subject) not in book.pending and not self._decided(book, occasion):
                 came.append(Pending(occasion, "lagging", book.account.done))
         return _holding(book, came)
+
+    def _at_midnight(self, book: Book, at: Instant) -> Book:
+        """Move in what is due at `at` by itself: no finding of the snapshot's, should it come at a local midnight."""
+        company = company_of(book, self._rulebook)
+        return book if company is None else settle(book, company, at)
+
+    def _muting(self, before: Book, book: Book, at: Instant) -> Book:
+        """Note which moments the snapshot would start at its own instant: it never fires anything."""
+        started = self._started(before, book, Stretch(max(at, self._live_since), at + 1))
+        identities = [(occasion.rule, occasion.subject) for occasion in started]
+        earlier = before.account.muted
+        if earlier is not None and earlier.at == at:
+            identities += earlier.identities
+        muted = Muted(at, tuple(identities)) if identities else None
+        return book if muted == book.account.muted else replace(book, account=replace(book.account, muted=muted))
+
+    def _started(self, before: Book, book: Book, stretch: Stretch) -> Iterator[Occasion]:
+        """Yield the day moments of the stretch that hold by `book` and do not by `before`."""
+        old, company = company_of(before, self._rulebook), company_of(book, self._rulebook)
+        if company is None or stretch.begin >= stretch.end:
+            return
+        without = {(o.rule, o.subject) for o in due(before, old, self._rulebook, stretch)} if old else set()
+        for occasion in due(book, company, self._rulebook, stretch):
+            if (occasion.rule, occasion.subject) not in without:
+                yield occasion
 
     def _answered(self, before: Book, book: Book, fact: Fact, now: Instant) -> Book:
         """Decide the event rules that the fact calls up, or hold them while its account is unknown."""
@@ -167,7 +191,8 @@ class Heart:
     def _waking(self, before: Book, book: Book, at: Instant) -> Book:
         """Note that the next clock move must look at the account: a flip, a card or a change of zone made moments."""
         flipped = any(i.flipped_at == at and not i.silent for i in book.invoices.values())
-        moved = before.account.clock is not None and before.account.clock is not book.account.clock
+        clock = book.account.clock
+        moved = clock is not None and clock.passed is not None and clock.since == at
         return self._woken(book, at if flipped or moved or before.cards is not book.cards else None)
 
     def _woken(self, book: Book, wake: Instant | None = None) -> Book:
@@ -177,6 +202,14 @@ class Heart:
         if wake == book.account.wake:
             return book
         return replace(book, account=replace(book.account, wake=wake))
+
+
+def is_muted(book: Book, occasion: Occasion) -> bool:
+    """Whether a snapshot alone starts it, at its own instant."""
+    muted = book.account.muted
+    if muted is None or muted.at != occasion.moment:
+        return False
+    return (occasion.rule, occasion.subject) in muted.identities
 
 
 def book_of(fact: Fact) -> str:

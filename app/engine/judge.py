@@ -9,7 +9,17 @@ from app.domain.account import Contact
 from app.domain.audience import Recipient, account_contacts, named_contact
 from app.domain.book import Book
 from app.domain.calendar import minutes_of
-from app.domain.decide import Circumstances, Hold, Verdict, changed_or_duplicate, decide, is_late, skipped, unchanged
+from app.domain.decide import (
+    Circumstances,
+    Hold,
+    Verdict,
+    changed_or_duplicate,
+    decide,
+    is_late,
+    skipped,
+    too_late,
+    unchanged,
+)
 from app.domain.decision import Decision
 from app.domain.filters import passes
 from app.domain.hours import closed, hours_of, opens
@@ -30,6 +40,8 @@ class Up(msgspec.Struct, frozen=True):
     book: Book
     pending: Pending
     at: Instant
+    just_now: bool = False
+    """Its condition was found to hold at its moment by `book`: decided on time, it is not asked again."""
 
     @property
     def occasion(self) -> Occasion:
@@ -98,7 +110,7 @@ class Judge:
             at=up.at,
             rule=rule,
             decided=decided,
-            holds=lambda: trigger.holds(present, occasion),
+            holds=lambda: up.just_now or trigger.holds(present, occasion),
             passes=lambda: rule is None or passes(rule.when, present.book, occasion),
             contacts=lambda: self._contacts(present, occasion, rule),
             hold=lambda to: self._hold(present, occasion, rule, to) if rule else None,
@@ -139,11 +151,11 @@ class Judge:
         """Return, of one trigger's late moments for one subject's thing, the most recent that holds and is not filtered."""
         newest: dict[tuple[str, str | None], Up] = {}
         for one in sorted(up, key=lambda u: u.order):
-            rule = self._rulebook.in_force(one.occasion.rule, one.at)
-            if rule is None or rule.late.policy != "latest_only" or not is_late(one.occasion, one.reckoned):
+            rule, present = self._rulebook.in_force(one.occasion.rule, one.at), self._present(one)
+            if rule is None or rule.late.policy != "latest_only" or not unchanged(one.occasion, rule):
                 continue
-            present = self._present(one)
-            if unchanged(one.occasion, rule) and present and self._would_be_sent(present, one.occasion, rule):
+            late = is_late(one.occasion, one.reckoned) and not too_late(one.occasion, rule, one.reckoned)
+            if late and present and self._would_be_sent(present, one.occasion, rule):
                 newest[_group(one)] = one
         return newest
 
@@ -182,6 +194,8 @@ class Judge:
                 trigger=occasion.trigger,
                 book=up.book.id,
                 subject=occasion.subject,
+                x=occasion.x,
+                about=occasion.about,
                 moment=occasion.moment,
                 decided_at=up.at,
                 outcome=verdict.outcome,

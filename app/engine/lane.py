@@ -7,6 +7,7 @@ is raised on the way leaves open how far it came: the process must end, and the 
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 from msgspec import Struct
 
@@ -72,6 +73,7 @@ class Lane:
         self._ports = ports
         self._most = self._bounds = bounds or Bounds()
         self._next_offset = ports.store.offset + 1
+        self._fenced = ports.monotonic()
         self._works: deque[tuple[Work, asyncio.Future[None]]] = deque()
         self._wake = asyncio.Event()
         self._draining = self._stopped = False
@@ -123,17 +125,20 @@ class Lane:
 
     async def run(self) -> None:
         """Send the last commit's outputs again, then commit batch after batch until stopped."""
-        await self._send(self.commit, self._ports.store.offset)
+        await self._send(self.commit)
         if self._ports.store.get(COMMIT_KEY) is None:
             await self._write(self._batch())
         if isinstance(self._handler, Companion):
             await self._handler.started(self)
         while not self._stopped:
             self._wake.clear()
+            if self._ports.monotonic() - self._fenced > REFENCE_SECONDS:
+                await self._refence()
             if not await self._advance():
                 await self._idle()
         for _, future in self._works:
-            future.set_exception(LaneStoppedError())
+            if not future.done():
+                future.set_exception(LaneStoppedError())
 
     async def stop(self) -> None:
         """Take no more input, let the handler's tasks end, finish the batch in hand. `run` returns soon after."""
@@ -144,17 +149,15 @@ class Lane:
         self._wake.set()
 
     async def _idle(self) -> None:
-        seconds = REFENCE_SECONDS if self._ports.may_decide() else GATE_SECONDS
-        try:
-            async with asyncio.timeout(seconds):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REFENCE_SECONDS if self._ports.may_decide() else GATE_SECONDS):
                 await self._wake.wait()
-        except TimeoutError:
-            if seconds == REFENCE_SECONDS:
-                await self._refence()
 
     async def _refence(self) -> None:
+        """Brokers forget idle writers, and a writer counts its records in 31 bits."""
         self._expect(await self._ports.journal.fence())
         self._ports.store.write({}, self._next_offset - 1)
+        self._fenced = self._ports.monotonic()
 
     async def _advance(self) -> bool:
         """Commit one batch; False where there is nothing to do."""
@@ -258,7 +261,8 @@ class Lane:
         """Answer for the one thing whose outcome does not fit into a journal batch of its own."""
         if batch.works:
             _, future = self._works.popleft()
-            future.set_exception(BatchTooLargeError())
+            if not future.done():
+                future.set_exception(BatchTooLargeError())
             return
         if not batch.records:
             raise StateUnusableError(
@@ -279,6 +283,7 @@ class Lane:
             positions[self.ticks.topic] = self.ticks.position
         commit = Commit(
             incarnation=self.commit.incarnation,
+            offset=self._next_offset + len(batch.txn.changes),
             positions=positions,
             cursor=batch.cursor,
             live_since=batch.live_since,
@@ -294,7 +299,7 @@ class Lane:
         self._expect(offset - len(batch.txn.changes), offset)
         self._ports.store.write({**batch.txn.changes, COMMIT_KEY: encoded}, offset, batch.txn.before)
         self._keep(batch, commit)
-        await self._send(commit, offset)
+        await self._send(commit)
         self._resolve(batch)
 
     def _expect(self, first: int, last: int | None = None) -> None:
@@ -316,9 +321,9 @@ class Lane:
         if self.ticks is not None:
             self.ticks.undo()
 
-    async def _send(self, commit: Commit, offset: int) -> None:
+    async def _send(self, commit: Commit) -> None:
         if commit.outputs:
-            batch = f"{commit.incarnation}/{self.partition}/{offset}"
+            batch = f"{commit.incarnation}/{self.partition}/{commit.offset}"
             await self._ports.outputs.send(commit.outputs, self.partition, batch)
 
     def _resolve(self, batch: Batch) -> None:

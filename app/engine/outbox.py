@@ -43,7 +43,13 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     trigger: str
     template: str
     account_id: str
+    """The account's; the user's own id where `user` says so: a login may belong to no account."""
+    user: bool = False
     subject: str
+    x: int | None = None
+    """The rule's X at the decision."""
+    about: str | None = None
+    """The id of what the subject names: an invoice, a payment."""
     channel: str = "email"
     recipient: str
     """The contact's id (or user's), never the address."""
@@ -60,8 +66,11 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     moment: str
     decided_at: str
     checked_at: str
-    """The `now` of the decision, or of the latest answer that it still holds; unchanged when sent again."""
+    """By the facts of this instant it held: the decision's, or the latest answer's; unchanged when sent again."""
     round: int = 1
+    """Counts the answers: the decision's is the first."""
+    withdrawn: bool = False
+    """An answer: it does not hold any longer and is not to be handed over."""
     critical: bool = False
     fresh: bool = False
     """Never too old to hand over: true in external mode, where time is data."""

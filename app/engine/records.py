@@ -83,12 +83,14 @@ class Commit(Struct, frozen=True, kw_only=True):
     """The last record of every journal batch: what was applied, and what is to be sent.
 
     Positions are the next offsets of the partition's input topics. `incarnation` names this journal: one made anew
-    bears another, so its outputs are never taken for repeats of the old one's. `config` is the offset of the
+    bears another, so its outputs are never taken for repeats of the old one's. `offset` is this record's own in the
+    journal: with the incarnation, the partition and its index it makes an output's id. `config` is the offset of the
     configuration in force. (ARCHITECTURE.md, section 5.)
     """
 
     format: int = FORMAT
     incarnation: str
+    offset: int = -1
     positions: dict[str, int]
     cursor: Cursor | None = None
     live_since: Instant | None = None

@@ -35,14 +35,19 @@ class Txn:
         self.before: dict[bytes, bytes | None] = {}
         self.outputs: list[Output] = []
         self._rows = rows
+        self._read = rows.get
         self._overlay: _IndexOverlay | None = None
         self._sorted: list[bytes] | None = None
 
     def get(self, key: bytes) -> bytes | None:
         """Return the row's value, as this batch has left it."""
-        if key in self.changes:
-            return self.changes[key]
-        return self._committed(key)
+        changes, before = self.changes, self.before
+        if key in changes:
+            return changes[key]
+        if key in before:
+            return before[key]
+        value = before[key] = self._read(key)
+        return value
 
     def put(self, key: bytes, value: bytes | None) -> None:
         """Write a row; None deletes it."""
@@ -95,7 +100,7 @@ class Txn:
     def _committed(self, key: bytes) -> bytes | None:
         if key in self.before:
             return self.before[key]
-        value = self.before[key] = self._rows.get(key)
+        value = self.before[key] = self._read(key)
         return value
 
 

@@ -23,6 +23,8 @@ class OutputTopics(Protocol):
     @property
     def outbox(self) -> str: ...
     @property
+    def returns(self) -> str: ...
+    @property
     def dead_letters(self) -> str: ...
 
 
@@ -70,7 +72,10 @@ def notifications(decision: Decision, rulebook: Rulebook, *, fresh: bool) -> Ite
                 trigger=decision.trigger,
                 template=decision.template or decision.trigger,
                 account_id=decision.owner,
+                user=decision.account_id is None,
                 subject=decision.subject,
+                x=decision.x,
+                about=decision.about,
                 channel=to.channel,
                 recipient=to.recipient,
                 address=to.address,

@@ -57,7 +57,8 @@ class Course:
         self._newest: Instant = -(1 << 62)
 
     def read(self, fact: Fact) -> None:
-        """Read a fact at its time, or when the clock stands later, or when the pause ends."""
+        """Read a fact at its time, or when the clock stands later, or when the pause ends; raise ContractError."""
+        self._heart.check(fact)
         if self.book.has_seen(fact.source, fact.id):
             return
         self._newest = max(self._newest, fact.time)

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from app.contract.codec import Fact
-from app.contract.instants import datetime_of
+from app.contract.instants import Instant, datetime_of
 from app.contract.types import JobScheduled
 from app.domain.book import Book
 from app.domain.keys import subject
@@ -28,9 +28,12 @@ def occurs(before: Book, _after: Book, fact: Fact) -> Occurrence | None:
     known = before.jobs.get(data.job_id)
     if known is not None and known.scheduled and known.starts_at == data.starts_at:
         return None
-    start = datetime_of(data.starts_at).strftime("%Y%m%dT%H%M%SZ")
-    facts = {"job_type": data.job_type, "starts_at": data.starts_at}
-    return Occurrence(subject("job", data.job_id, start, fact.source, fact.id), data.job_id, facts)
+    about = subject("job", data.job_id, _start(data.starts_at), fact.source, fact.id)
+    return Occurrence(about, data.job_id, {"job_type": data.job_type})
+
+
+def _start(instant: Instant) -> str:
+    return datetime_of(instant).strftime("%Y%m%dT%H%M%SZ")
 
 
 def holds(present: Present, occasion: Occasion) -> bool:
@@ -38,7 +41,7 @@ def holds(present: Present, occasion: Occasion) -> bool:
     job = present.book.jobs.get(occasion.about or "")
     if job is None or not job.scheduled or job.starts_at <= present.at:
         return False
-    return job.starts_at == (occasion.facts or {}).get("starts_at")
+    return occasion.subject.startswith(subject("job", job.job_id, _start(job.starts_at)) + ":")
 
 
 def message(present: Present, occasion: Occasion) -> Variables:

@@ -11,6 +11,10 @@ from app.engine.txn import Txn
 class Counting:
     """One row per key with its count, indexed by count; an output per fact and per tick."""
 
+    out = "out"
+    ticks_out = "ticks-out"
+    dead = "dead"
+
     def __init__(self) -> None:
         self.views: list[View] = []
         self.batches: list[list[bytes | None]] = []
@@ -26,7 +30,12 @@ class Counting:
             count = int(txn.get(key) or b"0") + 1
             txn.put(key, b"%d" % count)
             fact = f"{record.topic}@{record.offset}"
-            txn.send("out", key, json.dumps({"fact": fact, "count": count}).encode() + (record.value or b""))
+            txn.send(
+                self.out,
+                key,
+                json.dumps({"fact": fact, "partition": record.partition, "count": count}).encode()
+                + (record.value or b""),
+            )
 
     def tick(self, tick: Tick, cursor: Cursor | None, txn: Txn, view: View, limit: int) -> Cursor:
         """Report keys in key order, `limit` a slice, with their counts at that time."""
@@ -34,9 +43,9 @@ class Counting:
         done = cursor.after if cursor and cursor.instant == tick.instant and cursor.after else ""
         keys = sorted(row.decode() for _, row in txn.due(b"count|", b"count}", None) if row.decode() > done)
         for key in keys[:limit]:
-            txn.send("ticks-out", key.encode(), json.dumps({"tick": tick.instant, "key": key}).encode())
+            txn.send(self.ticks_out, key.encode(), json.dumps({"tick": tick.instant, "key": key}).encode())
         more = len(keys) > limit
         return Cursor(tick.instant, tick.now, keys[limit - 1] if more else None)
 
     def too_large(self, record: Record, txn: Txn, view: View) -> None:
-        txn.send("dead", record.key, f"{record.topic}@{record.offset}".encode())
+        txn.send(self.dead, record.key, f"{record.topic}@{record.offset}".encode())

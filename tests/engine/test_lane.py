@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.contract.instants import MINUTE, SECOND, format_instant
+from app.contract.instants import HOUR, MINUTE, SECOND, format_instant
 from app.engine.batch import Bounds
 from app.engine.handler import LaneAccess, View
 from app.engine.inputs import Fetch
@@ -270,6 +270,17 @@ async def test_work_from_outside_is_committed_in_one_group() -> None:
         await lane.apply(lambda txn, view: None)
 
 
+async def test_a_lane_that_ends_refuses_what_waits_and_leaves_alone_what_was_given_up() -> None:
+    lane = World(Counting).lane()
+    waiting, given_up = (lane.apply(lambda txn, view: None) for _ in range(2))
+    given_up.cancel()
+    await lane.stop()
+    await lane.run()
+    with pytest.raises(LaneStoppedError):
+        await waiting
+    assert given_up.cancelled()
+
+
 async def test_work_too_large_is_refused_and_the_others_are_done() -> None:
     world = World(Counting, capacity=600)
     lane = world.lane()
@@ -297,6 +308,23 @@ async def test_an_append_by_someone_else_ends_the_lane() -> None:
         await running
     assert world.counts() == {}
     assert facts_in_order(world) == []
+
+
+async def test_after_an_hour_the_journal_is_fenced_again() -> None:
+    world = World(Counting)
+    lane = world.lane()
+    running = asyncio.create_task(lane.run())
+    await settle()
+    world.now += 2 * HOUR
+    lane.wake()
+    await settle()
+    world.fact("a", "k")
+    for topic in ("a", "b"):
+        world.fetch(lane, topic)
+    await until(world.counts)
+    assert [key for key, _ in world.journal.records] == [b"~fence", b"~commit", b"~fence", b"k", b"~commit"]
+    await lane.stop()
+    await running
 
 
 async def test_a_companion_ends_its_tasks_before_the_lane_ends() -> None:

@@ -111,7 +111,8 @@ class World:
         self.store = self._new_store()
 
     def lane(self, *, external: bool = False, bounds: Bounds | None = None) -> Lane:
-        """Restore the store from the journal, as a new owner does, and open a lane over it."""
+        """Fence the journal and restore the store from it, as a new owner does, and open a lane over it."""
+        self.journal.records.append((b"~fence", b""))
         for offset in range(self.store.offset + 1, len(self.journal.records)):
             MemoryStore.write(self.store, dict([self.journal.records[offset]]), offset)
         stored = self.store.get(COMMIT_KEY)

@@ -91,3 +91,16 @@ def test_temporary_data_are_removed(kafka: DevKafka) -> None:
     with DevKafka() as broker:
         assert broker.log.exists()
     assert not broker.data.exists()
+
+
+def test_the_command_runs_until_it_is_told_to_end_and_takes_the_broker_along(kafka: DevKafka) -> None:
+    command = [sys.executable, "-c", "from app.cli.dev import dev_app; dev_app()", "kafka", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        said = running.stdout.readline()
+        data = Path(said.split("data in ")[1].split(",")[0])
+        assert said.startswith("Kafka at 127.0.0.1:")
+        assert data.exists()
+        running.terminate()
+        assert running.wait(30) == 0
+    assert not data.exists()

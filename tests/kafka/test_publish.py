@@ -6,12 +6,13 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from app.contract.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
+from app.dev import publish
 from app.dev.kafka import DevKafka
 from app.dev.play import lines_of, play
 from app.dev.publish import Progress, PublishError, publish_lines, publish_played
 from app.engine.records import Record
 from app.simulate.run import Pause, Span
-from app.streams.client import TopicMissingError, append, opened_consumer, read
+from app.streams.client import KafkaAwayError, TopicMissingError, append, opened_consumer, read
 from app.streams.names import Names
 from app.streams.topics import create
 
@@ -172,3 +173,31 @@ async def test_a_record_of_2_mb_is_published_and_one_too_large_for_its_topic_is_
 async def test_topics_must_exist(kafka: DevKafka, names: Names) -> None:
     with pytest.raises(TopicMissingError, match="whimbrel topics create"):
         await publish_lines(kafka.bootstrap, names, lines_of([a_line(0, 0)]))
+
+
+async def test_a_broker_that_dies_on_the_way_costs_no_record_and_doubles_none(kafka: DevKafka, names: Names) -> None:
+    def break_once(progress: Progress) -> None:
+        if progress.ticks == 20:
+            broker.kill()
+            broker.start()
+
+    with DevKafka() as broker:
+        await create(broker.bootstrap, names, 2)
+        lines = [a_line(number, number) for number in range(1440)]
+        history = play(lines, Span(BEGIN, BEGIN + DAY), 10 * MINUTE)
+        progress = await publish_played(broker.bootstrap, names, history, BEGIN, on_tick=break_once)
+        assert (progress.facts, progress.ticks) == (1440, 145)
+        numbers = [header(record, "whimbrel-source-line") for record in await everything(broker, names.facts)]
+        assert sorted(map(int, filter(None, numbers))) == list(range(1, 1441))
+        assert len(await read(broker.bootstrap, names.ticks)) == 2 * 145
+
+
+async def test_a_broker_that_stays_away_ends_the_play_with_its_reason(
+    kafka: DevKafka, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "PATIENCE_SECONDS", 1.0)
+    with DevKafka() as broker:
+        await create(broker.bootstrap, names, 1)
+        history = play([a_line(1, 30)], Span(BEGIN, BEGIN + HOUR), 10 * MINUTE)
+        with pytest.raises(KafkaAwayError, match="did not acknowledge"):
+            await publish_played(broker.bootstrap, names, history, BEGIN, on_tick=lambda _: broker.kill())

@@ -48,7 +48,8 @@ def process(log: Path) -> Iterator[Process]:
 
 def hold(log: Path, ending: str) -> tuple[subprocess.Popen[str], int]:
     code = HOLDER.format(ending=ending)
-    holder = subprocess.Popen([sys.executable, "-c", code, str(log)], stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE  # for its input too: it lives as long as that is open
+    holder = subprocess.Popen([sys.executable, "-c", code, str(log)], stdin=pipe, stdout=pipe, text=True)
     assert holder.stdout is not None
     return holder, int(holder.stdout.readline())
 

@@ -1,0 +1,52 @@
+"""The composition root: the one place that builds adapters and wires them together."""
+
+from app import clock
+from app.delivery.pump import Ports
+from app.delivery.relay import Relay
+from app.delivery.render import Renderer
+from app.delivery.sender import Sender
+from app.engine.decider import Decider
+from app.settings import Settings
+from app.streams.config_reader import ConfigReader
+from app.streams.names import Names
+from app.streams.opening import Wiring
+from app.triggers import REGISTRY
+
+
+def triggers(settings: Settings) -> Wiring:
+    """Wire the app that turns facts and ticks into decisions: table `book`."""
+    names = Names(settings.prefix)
+    external = settings.ticks == "external"
+    reader = ConfigReader(names.config)
+    return Wiring(
+        app=f"{settings.prefix}whimbrel-triggers",
+        handler=lambda _: Decider(names, lambda: reader.rulebook),
+        inputs=names.facts,
+        unticked=() if external else (names.returns,),  # in a played history every notification is fresh
+        journal=names.book_journal,
+        ticks=names.ticks,
+        external=external,
+        config=reader,
+    )
+
+
+def sender(settings: Settings) -> Wiring:
+    """Wire the app that hands notifications over to the SMTP relay: table `attempts`."""
+    names = Names(settings.prefix)
+    relay = Relay(settings)
+    ports = Ports(
+        relay=relay,
+        renderer=Renderer(settings.templates),
+        variables={id_: trigger.variables for id_, trigger in REGISTRY.items()},
+        delivery=settings.delivery,
+        deliveries=names.deliveries,
+        dead_letters=names.dead_letters,
+        now=clock.now,
+    )
+    return Wiring(
+        app=f"{settings.prefix}whimbrel-sender",
+        handler=lambda _: Sender(ports),
+        inputs=(names.outbox,),
+        journal=names.attempts_journal,
+        close=relay.close,
+    )

@@ -1,0 +1,144 @@
+"""The one writer of a partition's journal, and the fence that keeps every earlier one out.
+
+Its producer id comes from InitProducerId with a transactional id of the partition's own, and is used without
+transactions: once a later writer has appended its first record, the broker refuses the earlier ones, however late
+their batches arrive. (ARCHITECTURE.md, section 5; FAUST.md, repair 6.)
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    InvalidProducerEpoch,
+    ProducerFenced,
+    TransactionalIdAuthorizationFailed,
+)
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.producer.transaction_manager import PidAndEpoch
+
+from app import metrics
+from app.engine.ports import BatchTooLargeError
+from app.engine.records import COMMIT_KEY
+from app.errors import WhimbrelError
+from app.streams.client import started
+from app.streams.patience import Patience
+
+FENCE_KEY: Final = b"~fence"
+BATCH_BYTES: Final = 4 << 20
+"""The largest batch that is appended; the topic takes twice as much (topics.py)."""
+REQUEST_BYTES: Final = 16 << 20
+
+
+class FenceError(WhimbrelError):
+    """The journal cannot be fenced."""
+
+
+class JournalWriter:
+    """Appends batches, one at a time, each acknowledged by all copies."""
+
+    def __init__(self, bootstrap: str, topic: str, partition: int, transactional_id: str, patience: Patience) -> None:
+        """Name the journal; `fence` opens it."""
+        self.topic = topic
+        self.partition = partition
+        self._bootstrap = bootstrap
+        self._transactional_id = transactional_id
+        self._patience = patience
+        self._producer: AIOKafkaProducer | None = None
+
+    async def fence(self) -> int:
+        """Shut every earlier writer out by appending a `~fence` record; return its offset.
+
+        Raises `FenceError` where the broker refuses the transactional id, or does not fence.
+        """
+        first, second = await self._identity(), await self._identity()
+        await self.close()
+        self._producer = await self._open(second)
+        offset = await self._append(self._fence_batch(self._producer))
+        await self._probe(first)
+        metrics.FENCES.inc()
+        return offset
+
+    async def append(self, changes: Mapping[bytes, bytes | None], commit: bytes) -> int:
+        """Append the changes and the commit record as one record batch; return the commit record's offset."""
+        if self._producer is None:
+            raise FenceError(f"{self.topic}[{self.partition}]: appended to before it was fenced")
+        batch = self._producer.create_batch()
+        for key, value in changes.items():
+            if batch.append(key=key, value=value, timestamp=None) is None:
+                raise BatchTooLargeError
+        # The first record of a batch is taken whatever its size.
+        if batch.append(key=COMMIT_KEY, value=commit, timestamp=None) is None or batch.size() > BATCH_BYTES:
+            raise BatchTooLargeError
+        metrics.JOURNAL_RECORDS.inc(batch.record_count())
+        return await self._append(batch) + len(changes)
+
+    async def close(self) -> None:
+        """Let go of the connection. Nothing may be in flight."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+    async def _append(self, batch: BatchBuilder) -> int:
+        """Send a closed batch; return the offset of its first record."""
+        if self._producer is None:
+            raise FenceError(f"{self.topic}[{self.partition}]: appended to before it was fenced")
+        batch.close()  # an open batch might be joined by a later record
+        future = await self._producer.send_batch(batch, self.topic, partition=self.partition)
+        metadata = await self._patience.acknowledged(future, f"{self.topic}[{self.partition}]")
+        if metadata.offset < 0:
+            raise FenceError(f"{self.topic}[{self.partition}]: the broker knows the batch, but not where it is")
+        return int(metadata.offset)
+
+    async def _identity(self) -> PidAndEpoch:
+        """Ask for the transactional id's next epoch."""
+        try:
+            producer = await started(
+                lambda: AIOKafkaProducer(bootstrap_servers=self._bootstrap, transactional_id=self._transactional_id),
+                lambda client: client.stop(),
+                self._bootstrap,
+            )
+        except (TransactionalIdAuthorizationFailed, ClusterAuthorizationFailedError) as error:
+            raise FenceError(
+                f"no permission to fence: grant Write on TransactionalId {self._transactional_id}"
+            ) from error
+        identity = producer._txn_manager._pid_and_epoch  # noqa: SLF001 - aiokafka shows it nowhere else
+        await producer.stop()
+        return identity
+
+    async def _open(self, identity: PidAndEpoch) -> AIOKafkaProducer:
+        def make() -> AIOKafkaProducer:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap,
+                enable_idempotence=True,
+                acks="all",
+                max_batch_size=BATCH_BYTES,
+                max_request_size=REQUEST_BYTES,
+            )
+            producer._txn_manager._pid_and_epoch = identity  # noqa: SLF001 - or it would ask for one of its own
+            return producer
+
+        return await started(make, lambda client: client.stop(), self._bootstrap)
+
+    def _fence_batch(self, producer: AIOKafkaProducer) -> BatchBuilder:
+        batch = producer.create_batch()
+        batch.append(key=FENCE_KEY, value=b"%d" % producer._txn_manager.producer_epoch, timestamp=None)  # noqa: SLF001
+        return batch
+
+    async def _probe(self, earlier: PidAndEpoch) -> None:
+        """Append as an earlier writer would: the broker must refuse."""
+        producer = await self._open(earlier)
+        batch = self._fence_batch(producer)
+        batch.close()
+        future = await producer.send_batch(batch, self.topic, partition=self.partition)
+        try:
+            await self._patience.acknowledged(future, f"{self.topic}[{self.partition}]")
+        except (ProducerFenced, InvalidProducerEpoch):
+            return
+        finally:
+            await asyncio.shield(producer.stop())
+        raise FenceError(
+            f"{self.topic}[{self.partition}]: the broker does not fence earlier writers; Kafka >= 3.5 does"
+        )

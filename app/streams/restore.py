@@ -1,0 +1,63 @@
+"""Brings a partition's rows up to its journal's fence."""
+
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from app import metrics
+from app.contract.instants import Instant
+from app.engine.ports import StateUnusableError
+from app.engine.records import COMMIT_KEY, decode_commit
+from app.engine.ticks import MILLISECOND
+from app.streams.client import opened_consumer
+from app.streams.store import RocksStore
+from app.streams.topics import DELETE_RETENTION_MS
+
+CHUNK_RECORDS: Final = 20_000
+FETCH_BYTES: Final = 4 << 20
+WAIT_MS: Final = 500
+KEPT_FOR: Final = DELETE_RETENTION_MS * MILLISECOND // 2
+"""A copy of the rows older than this may miss that a key was deleted: it is made anew (FAUST.md, traps)."""
+
+
+async def restore(bootstrap: str, topic: str, partition: int, store: RocksStore, fence: int, now: Instant) -> None:
+    """Read the journal from where `store` stands up to offset `fence`, in chunks that each keep their progress.
+
+    Raises `StateUnusableError` where the rows and the journal do not belong together.
+    """
+    where = f"{topic}[{partition}]"
+    if store.offset >= 0 and store.stamp < now - KEPT_FOR:
+        store.wipe()
+    if store.offset >= fence:
+        raise StateUnusableError(
+            f"{where}: the rows in {store.path} contain record {store.offset}, but the journal ends at {fence}; it is"
+            " not the journal that they come from: remove that directory to restore from this one"
+        )
+    incarnation = _incarnation(store)
+    async with opened_consumer(bootstrap, FETCH_BYTES) as consumer:
+        here = TopicPartition(topic, partition)
+        consumer.assign([here])
+        beginning = (await consumer.beginning_offsets([here]))[here]
+        consumer.seek(here, max(store.offset + 1, beginning))
+        while await consumer.position(here) <= fence:
+            await _chunk(consumer, here, store, fence)
+    if incarnation is not None and _incarnation(store) != incarnation:
+        raise StateUnusableError(
+            f"{where}: the rows in {store.path} come from another journal of this name: remove that directory to"
+            " restore from this one"
+        )
+
+
+async def _chunk(consumer: AIOKafkaConsumer, here: TopicPartition, store: RocksStore, fence: int) -> None:
+    fetched = (await consumer.getmany(timeout_ms=WAIT_MS, max_records=CHUNK_RECORDS)).get(here, [])
+    records = [record for record in fetched if record.offset <= fence]
+    if not records:
+        return
+    last = records[-1]
+    store.write({record.key: record.value for record in records}, last.offset, stamp=last.timestamp * MILLISECOND)
+    metrics.RESTORED.inc(len(records))
+
+
+def _incarnation(store: RocksStore) -> str | None:
+    commit = store.get(COMMIT_KEY)
+    return decode_commit(commit).incarnation if commit else None

@@ -1,0 +1,121 @@
+"""A worker process: its clients, its lanes, its end."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from typing import Any, Final, NoReturn
+
+import uvloop
+
+from app.errors import WhimbrelError
+from app.settings import Settings
+from app.streams.app import LaneApp, start_line
+from app.streams.client import opened_consumer, partitions_of
+from app.streams.lanes import Lanes
+from app.streams.opening import Opening, Wiring
+from app.streams.outputs import KafkaOutputs, open_producer
+from app.streams.patience import Patience
+from app.streams.readiness import Readiness, observe
+from app.streams.ticker import Ticker
+from app.streams.web import serving
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS: Final = 9.0
+FAILED: Final = 1
+
+
+def run_worker(wiring: Wiring, settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT, then end cleanly within 10 s; where anything fails, say why and end with 1."""
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # Faust makes a loop of its own in its consumer's thread
+    asyncio.run(_run(wiring, settings))
+
+
+def end(error: BaseException) -> NoReturn:
+    """End the process at once and say why: what is in doubt must not be written on."""
+    log.critical("ends: %s", error, exc_info=None if isinstance(error, WhimbrelError) else error)
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(FAILED)
+
+
+async def _run(wiring: Wiring, settings: Settings) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as stack:
+        if wiring.close is not None:
+            stack.push_async_callback(wiring.close)
+        lanes = await _assemble(wiring, settings, stack)
+        app = LaneApp(wiring.app, lanes, settings)
+        await app.start()
+        await stopping.wait()
+        log.info("stops")
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await lanes.end()
+                await app.stop()
+                await stack.aclose()
+        except TimeoutError:
+            end(WhimbrelError(f"did not stop within {STOP_SECONDS:.0f} s"))
+    log.info("stopped")
+
+
+async def _assemble(wiring: Wiring, settings: Settings, stack: AsyncExitStack) -> Lanes:
+    """Open the clients, waiting for a broker that is away, read the configuration, and start what runs beside."""
+    bootstrap = settings.kafka
+    producer = await open_producer(bootstrap)
+    stack.push_async_callback(producer.stop)
+    patience = Patience(producer.client, bootstrap)
+    _beside(stack, patience.watch())
+    await partitions_of(bootstrap, *wiring.topics)
+    offsets = await stack.enter_async_context(opened_consumer(bootstrap))
+    if wiring.config is not None:
+        follower = await stack.enter_async_context(opened_consumer(bootstrap))
+        await wiring.config.start(follower, patience)
+        _beside(stack, wiring.config.follow(follower, patience))
+    ticker = None
+    if wiring.ticks is not None and not wiring.external:
+        ticker = Ticker(wiring.ticks, wiring.inputs, producer=producer, consumer=offsets, patience=patience)
+    readiness = Readiness(wiring.config, ticker)
+    opening = Opening(
+        wiring,
+        bootstrap,
+        settings.state / wiring.app,
+        consumer=offsets,
+        outputs=KafkaOutputs(producer, patience),
+        ticker=ticker,
+        patience=patience,
+        may_decide=lambda: readiness.undecided is None,
+    )
+    lanes = Lanes(opening, end)
+    if ticker is not None:
+        _beside(stack, ticker.run(lambda: lanes.running, settings.tick_seconds))
+    _beside(stack, observe(lanes))
+    port = await stack.enter_async_context(
+        serving(settings.metrics_host, settings.metrics_port, lambda: readiness.unready(lanes))
+    )
+    log.info("starts", extra={"app": wiring.app, "metrics_port": port, **start_line(settings)})
+    return lanes
+
+
+def _beside(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` until the stack unwinds; where it fails the process ends."""
+
+    async def guarded() -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - whatever it is, the process ends with it
+            end(error)
+
+    task = asyncio.create_task(guarded())
+
+    async def cancel() -> None:
+        task.cancel()
+        await asyncio.wait([task])
+
+    stack.push_async_callback(cancel)

@@ -1,0 +1,5 @@
+"""The broker and the names of tests/kafka."""
+
+from tests.kafka.conftest import kafka, names
+
+__all__ = ["kafka", "names"]

@@ -1,0 +1,121 @@
+"""The whole of Whimbrel on a real broker: worker processes, a real SMTP server, and what they have written."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from app.config.check import Config
+from app.contract.instants import Instant
+from app.delivery.message import local_part
+from app.dev.mailbox import Mailbox
+from app.dev.play import play
+from app.dev.publish import publish_played
+from app.engine.records import ID_HEADER, header
+from app.simulate.run import Span
+from app.streams import client, config_apply, topics
+from app.streams.names import Names
+
+PARTITIONS = 4
+COMPARED = ("rule", "trigger", "account_id", "subject", "moment", "outcome", "reason", "recipients", "dedup_keys")
+
+
+class System:
+    """Trigger workers and a sender by name, each with a state directory and a log of its own, in external mode."""
+
+    def __init__(self, bootstrap: str, names: Names, directory: Path, smtp_port: int) -> None:
+        self.bootstrap = bootstrap
+        self.names = names
+        self.directory = directory
+        self.workers: dict[str, subprocess.Popen[bytes]] = {}
+        self._smtp_port = smtp_port
+
+    async def prepare(self, config: Config) -> None:
+        """Create the topics, and apply a configuration as it is written."""
+        await topics.create(self.bootstrap, self.names, PARTITIONS, 1)
+        await config_apply.apply(self.bootstrap, self.names.config, config, as_written=True)
+
+    def start(self, name: str, app: str = "triggers", **environment: str) -> None:
+        """Start a worker; its log goes on where an earlier one of that name ended."""
+        settings = {
+            "WHIMBREL_KAFKA": self.bootstrap,
+            "WHIMBREL_PREFIX": self.names.prefix,
+            "WHIMBREL_STATE": str(self.directory / name),
+            "WHIMBREL_WORKER": name,
+            "WHIMBREL_SESSION_SECONDS": "3",
+            "WHIMBREL_TICKS": "external",
+            "WHIMBREL_SMTP_PORT": str(self._smtp_port),
+        }
+        with (self.directory / f"{name}.log").open("ab") as log:
+            self.workers[name] = subprocess.Popen(
+                [sys.executable, "-m", "app", "worker", app],
+                env={**os.environ, **settings, **environment},
+                stdout=log,
+                stderr=log,
+            )
+
+    def kill(self, name: str) -> None:
+        """End a worker as a crash would."""
+        self.workers[name].kill()
+        self.workers[name].wait()
+
+    def logs(self) -> str:
+        """Return the ends of all logs, for a failure's message."""
+        return "\n".join(f"{log}:\n{log.read_text()[-1500:]}" for log in sorted(self.directory.glob("*.log")))
+
+    async def play(self, lines: Sequence[bytes], span: Span, step: Instant) -> None:
+        """Publish a history with its ticks."""
+        await publish_played(self.bootstrap, self.names, play(lines, span, step), span.begin)
+
+    async def decided(self) -> list[dict[str, Any]]:
+        """Return all decisions made so far, repeats dropped by their ids."""
+        by_id = {header(r, ID_HEADER): r.value or b"" for r in await client.read(self.bootstrap, self.names.decisions)}
+        return [orjson.loads(value) for value in by_id.values()]
+
+    async def delivered(self) -> Counter[str]:
+        """Return how many deliveries of each outcome there are, repeats dropped by their ids."""
+        by_id = {header(r, ID_HEADER): r.value or b"" for r in await client.read(self.bootstrap, self.names.deliveries)}
+        return Counter(orjson.loads(value)["outcome"] for value in by_id.values())
+
+
+def comparable(decisions: Sequence[dict[str, Any]]) -> Counter[bytes]:
+    """Return decisions without their order and the instants at which they were made."""
+    return Counter(orjson.dumps([decision[name] for name in COMPARED]) for decision in decisions)
+
+
+def wanted_mails(decisions: Sequence[dict[str, Any]]) -> Counter[str]:
+    """Return the names that the mails' Message-IDs must bear, each once: one a dedup key of what is sent."""
+    return Counter(local_part(key) for d in decisions if d["outcome"] == "sent" for key in d["dedup_keys"])
+
+
+def came(mailbox: Mailbox) -> Counter[str]:
+    """Return how often each name came to the mailbox."""
+    found: Counter[str] = Counter()
+    for message_id, count in mailbox.ids.items():
+        found[message_id.strip("<>").partition("@")[0]] += count
+    return found
+
+
+def seeded(number: int) -> random.Random:
+    """Return a source of chance that is the same at every run."""
+    return random.Random(number)
+
+
+@contextmanager
+def ending(system: System) -> Iterator[System]:
+    """Whatever happens, leave no worker behind."""
+    try:
+        yield system
+    finally:
+        for worker in system.workers.values():
+            if worker.poll() is None:
+                worker.send_signal(signal.SIGKILL)
+                worker.wait()

@@ -1,0 +1,128 @@
+"""The journal's one writer, and the rows that come back from what it wrote, on a real broker."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
+
+from app.contract.instants import DAY
+from app.dev.kafka import DevKafka
+from app.engine.ports import BatchTooLargeError, StateUnusableError
+from app.engine.records import COMMIT_KEY, Commit, encode_commit
+from app.streams import client, topics
+from app.streams.journal import BATCH_BYTES, JournalWriter
+from app.streams.names import Names
+from app.streams.outputs import open_producer
+from app.streams.patience import Patience
+from app.streams.restore import restore
+from app.streams.store import RocksStore
+
+pytestmark = pytest.mark.kafka
+
+NOW = 1_780_000_000_000_000
+
+
+@pytest.fixture
+async def journal(kafka: DevKafka, names: Names) -> str:
+    await topics.create(kafka.bootstrap, names, 1, 1)
+    return names.book_journal
+
+
+@asynccontextmanager
+async def patience(bootstrap: str) -> AsyncIterator[Patience]:
+    producer = await open_producer(bootstrap)
+    try:
+        yield Patience(producer.client, bootstrap)
+    finally:
+        await producer.stop()
+
+
+def index(key: bytes, value: bytes) -> Iterable[bytes]:
+    yield value + b"|" + key
+
+
+def a_commit(incarnation: str = "i") -> bytes:
+    return encode_commit(Commit(incarnation=incarnation, positions={}))
+
+
+async def test_after_a_fence_an_earlier_writer_is_refused(kafka: DevKafka, journal: str) -> None:
+    async with patience(kafka.bootstrap) as patient:
+        early = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient)
+        late = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient)
+        first = await early.fence()
+        assert await early.append({b"a": b"1"}, a_commit()) == first + 2
+        second = await late.fence()
+        assert second == first + 3
+        with pytest.raises((ProducerFenced, InvalidProducerEpoch)):
+            await early.append({b"a": b"2"}, a_commit())
+        assert await late.append({b"a": b"3"}, a_commit()) == second + 2
+        await asyncio.gather(early.close(), late.close())
+    written = [(record.key, record.value) for record in await client.read(kafka.bootstrap, journal)]
+    assert [value for key, value in written if key == b"a"] == [b"1", b"3"]
+
+
+async def test_a_batch_that_does_not_fit_is_refused_whole(kafka: DevKafka, journal: str) -> None:
+    async with patience(kafka.bootstrap) as patient:
+        writer = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient)
+        fence = await writer.fence()
+        with pytest.raises(BatchTooLargeError):
+            await writer.append({b"a": b"x", b"b": b"x" * BATCH_BYTES}, a_commit())
+        with pytest.raises(BatchTooLargeError):
+            await writer.append({}, b"x" * BATCH_BYTES)
+        assert await writer.append({b"c": b"1"}, a_commit()) == fence + 2
+        await writer.close()
+
+
+async def test_rows_deletions_and_index_come_back_from_the_journal(
+    kafka: DevKafka, journal: str, tmp_path: Path
+) -> None:
+    async with patience(kafka.bootstrap) as patient:
+        writer = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient)
+        await writer.fence()
+        await writer.append({b"a": b"1", b"b": b"1"}, a_commit())
+        await writer.append({b"a": b"2", b"b": None}, a_commit())
+        fence = await writer.fence()
+        await writer.close()
+    store = RocksStore(tmp_path / "0", index, lambda: NOW)
+    await restore(kafka.bootstrap, journal, 0, store, fence, NOW)
+    assert store.scan(b"") == [(b"a", b"2")]
+    assert store.due(b"", b"\xff") == [(b"2|a", b"a")]
+    assert store.get(COMMIT_KEY) == a_commit()
+    assert store.offset == fence
+    store.close()
+
+
+async def test_a_copy_too_old_to_know_of_deletions_is_made_anew(kafka: DevKafka, journal: str, tmp_path: Path) -> None:
+    store = RocksStore(tmp_path / "0", index, lambda: NOW)
+    store.write({b"deleted long ago": b"1"}, 0, stamp=NOW - 4 * DAY)
+    async with patience(kafka.bootstrap) as patient:
+        writer = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient)
+        await writer.fence()
+        await writer.append({b"a": b"1"}, a_commit())
+        fence = await writer.fence()
+        await writer.close()
+    await restore(kafka.bootstrap, journal, 0, store, fence, NOW)
+    assert store.scan(b"") == [(b"a", b"1")]
+    store.close()
+
+
+async def test_rows_that_come_from_another_journal_are_refused(kafka: DevKafka, journal: str, tmp_path: Path) -> None:
+    async with patience(kafka.bootstrap) as patient:
+        writer = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient)
+        await writer.fence()
+        await writer.append({b"a": b"1"}, a_commit())
+        fence = await writer.fence()
+        await writer.close()
+    ahead = RocksStore(tmp_path / "ahead", index, lambda: NOW)
+    ahead.write({b"b": b"1", COMMIT_KEY: a_commit()}, fence + 5)
+    with pytest.raises(StateUnusableError, match="remove that directory"):
+        await restore(kafka.bootstrap, journal, 0, ahead, fence, NOW)
+    ahead.close()
+    other = RocksStore(tmp_path / "other", index, lambda: NOW)
+    other.write({b"b": b"1", COMMIT_KEY: a_commit("another")}, 0)
+    with pytest.raises(StateUnusableError, match="another journal"):
+        await restore(kafka.bootstrap, journal, 0, other, fence, NOW)
+    other.close()

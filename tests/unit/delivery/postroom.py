@@ -1,0 +1,183 @@
+"""A sender's partition in memory before a real SMTP server; it outlives the processes that work on it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from app.contract.instants import Instant, parse_instant
+from app.delivery.pump import Ports
+from app.delivery.relay import Relay
+from app.delivery.render import Renderer
+from app.delivery.sender import Sender
+from app.dev.mailbox import Mailbox
+from app.dev.previews import a_notification
+from app.engine import lane as engine
+from app.engine.dead_letters import DeadLetter
+from app.engine.handler import LaneAccess
+from app.engine.inputs import Fetch, Inputs
+from app.engine.memory import MemoryJournal, MemoryOutputs, MemoryStore
+from app.engine.outbox import Delivery, Notification, encode
+from app.engine.records import COMMIT_KEY, Commit, PlainRecord, decode_commit
+from app.settings import Settings
+from app.triggers import REGISTRY
+
+OUTBOX, DELIVERIES, DEAD_LETTERS = "outbox", "deliveries", "dead-letters"
+NOW = parse_instant("2026-06-12T14:05:00Z")
+
+
+class Crash(BaseException):
+    """The process was killed here."""
+
+
+class KilledJournal:
+    """A journal whose process is killed at one of its appends: before it, or after it is durable."""
+
+    def __init__(self, journal: MemoryJournal) -> None:
+        self.journal = journal
+        self.steps = 0
+        self.kill_at: int | None = None
+
+    async def append(self, changes: Mapping[bytes, bytes | None], commit: bytes) -> int:
+        self._step()
+        offset = await self.journal.append(changes, commit)
+        self._step()
+        await asyncio.sleep(0)
+        return offset
+
+    async def fence(self) -> int:
+        return await self.journal.fence()
+
+    def _step(self) -> None:
+        self.steps += 1
+        if self.steps == self.kill_at:
+            raise Crash
+
+
+class Postroom:
+    """Outbox, journal and outputs of one partition."""
+
+    def __init__(self, mailbox: Mailbox, **settings: Any) -> None:
+        self.mailbox = mailbox
+        self.settings: dict[str, Any] = {"smtp_timeout": 2.0, "smtp_concurrency": 4, **settings}
+        self.delivery = "smtp"
+        self.now: Instant = NOW
+        self.outbox: list[PlainRecord] = []
+        self.journal = KilledJournal(MemoryJournal())
+        self.outputs = MemoryOutputs()
+        self.store = MemoryStore(self._sender(Relay(Settings())).index)
+        self.sender: Sender | None = None
+        self.changed = asyncio.Event()
+
+    def put(self, *notifications: Notification, ids: bool = True) -> None:
+        """Append to the outbox as the triggers app does: each with an output id of its own."""
+        for notification in notifications:
+            self.put_value(encode(notification), f"i/0/{len(self.outbox)}/0" if ids else None)
+
+    def put_value(self, value: bytes | None, output_id: str | None = None) -> None:
+        headers = (("whimbrel-id", output_id.encode()),) if output_id is not None else ()
+        self.outbox.append(PlainRecord(OUTBOX, 0, len(self.outbox), self.now // 1_000, b"a1042", value, headers))
+
+    @contextlib.asynccontextmanager
+    async def process(self) -> AsyncIterator[asyncio.Task[None]]:
+        """Run a worker on the partition; at the end it stops in good order. Yields the lane's task."""
+        relay = Relay(Settings(smtp_port=self.mailbox.port, **self.settings))
+        sender = self.sender = self._sender(relay)
+        lane = self._lane(sender)
+        position = lane.positions[OUTBOX]
+        end = len(self.outbox)
+        lane.feed(Fetch(OUTBOX, position, end, self.outbox[position:], end, 0.0))
+        running = asyncio.create_task(lane.run())
+        running.add_done_callback(lambda _: self.changed.set())
+        try:
+            yield running
+            if not running.done():
+                await lane.stop()
+                await running
+        finally:
+            running.cancel()
+            await self.kill()
+            await relay.close()
+
+    async def kill(self) -> None:
+        """End the sender's tasks as kill -9 does: whatever they were about to say is lost."""
+        pump = self.sender._pump if self.sender else None
+        tasks = [*pump._tasks.values(), pump._loop] if pump else []
+        for task in tasks:
+            if task is not None:
+                task.cancel()
+        await asyncio.gather(*(task for task in tasks if task), return_exceptions=True)
+
+    async def until(self, condition: Callable[[], object], seconds: float = 15.0) -> None:
+        """Return once the condition holds; looked at whenever something was committed."""
+        async with asyncio.timeout(seconds):
+            while not condition():
+                self.changed.clear()
+                await self.changed.wait()
+
+    async def deliver(self, *outcomes: str) -> None:
+        """Run a worker until the deliveries have had these outcomes, in any order."""
+        async with self.process():
+            await self.until(lambda: sorted(self.outcomes()) == sorted(outcomes))
+
+    def deliveries(self) -> list[Delivery]:
+        """What the topic holds for readers who know repeats by their ids."""
+        sent = {each.id: each.output.value for each in self.outputs.sent if each.output.topic == DELIVERIES}
+        return [msgspec.json.decode(value, type=Delivery) for value in sent.values()]
+
+    def outcomes(self) -> list[str]:
+        return [each.outcome for each in self.deliveries()]
+
+    def dead_letters(self) -> list[DeadLetter]:
+        sent = [each.output.value for each in self.outputs.sent if each.output.topic == DEAD_LETTERS]
+        return [msgspec.json.decode(value, type=DeadLetter) for value in sent]
+
+    def _sender(self, relay: Relay) -> Sender:
+        return _WatchedSender(
+            Ports(
+                relay=relay,
+                renderer=Renderer(),
+                variables={trigger.id: trigger.variables for trigger in REGISTRY.values()},
+                delivery=getattr(self, "delivery", "smtp"),
+                deliveries=DELIVERIES,
+                dead_letters=DEAD_LETTERS,
+                now=lambda: self.now,
+            ),
+            self,
+        )
+
+    def _lane(self, sender: Sender) -> engine.Lane:
+        for offset in range(self.store.offset + 1, len(self.journal.journal.records)):
+            self.store.write(dict([self.journal.journal.records[offset]]), offset)
+        stored = self.store.get(COMMIT_KEY)
+        commit = decode_commit(stored) if stored else Commit(incarnation="s", positions={OUTBOX: 0})
+        ports = engine.Ports(
+            store=self.store,
+            journal=self.journal,
+            outputs=self.outputs,
+            clock=lambda: self.now,
+            monotonic=lambda: 0.0,
+        )
+        return engine.Lane(0, sender, ports, commit=commit, inputs=Inputs(commit.positions))
+
+
+class _WatchedSender(Sender):
+    """Tells the postroom when the topics may have changed."""
+
+    def __init__(self, ports: Ports, postroom: Postroom) -> None:
+        super().__init__(ports)
+        self._postroom = postroom
+
+    async def started(self, lane: LaneAccess) -> None:
+        await super().started(lane)
+        self._postroom.changed.set()
+
+    def committed(self) -> None:
+        super().committed()
+        self._postroom.changed.set()
+
+
+def some_notifications(count: int) -> list[Notification]:
+    return [a_notification(number=number, address=f"c{number}@mail.example") for number in range(count)]
