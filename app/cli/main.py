@@ -10,7 +10,10 @@ from app.cli.config import config_app
 from app.cli.contract import contract_app
 from app.cli.decisions import decisions
 from app.cli.dev import dev_app
+from app.cli.guard import guard_app
+from app.cli.kill import kill_app
 from app.cli.publish import publish
+from app.cli.templates import templates_app
 from app.cli.topics import topics_app
 from app.cli.worker import worker_app
 from app.errors import WhimbrelError
@@ -26,8 +29,11 @@ app.command("simulate")(simulate.command)
 app.command("publish")(publish)
 app.command("decisions")(decisions)
 app.add_typer(config_app, name="config")
+app.add_typer(kill_app, name="kill")
+app.add_typer(guard_app, name="guard")
 app.add_typer(contract_app, name="contract")
 app.add_typer(topics_app, name="topics")
+app.add_typer(templates_app, name="templates")
 app.add_typer(worker_app, name="worker")
 app.add_typer(dev_app, name="dev")
 

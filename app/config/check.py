@@ -10,6 +10,7 @@ from app.config.entry import Entry, Sheet, entries, shown
 from app.config.mistakes import ConfigError
 from app.config.rule_entries import RuleReader, TemplateCheck, TriggerSpec
 from app.config.yaml import Items, Node, SyntaxMistake, parse
+from app.domain.builtin import with_built_in
 from app.domain.companies import Company
 from app.domain.rules import Rule
 
@@ -21,7 +22,7 @@ _COMPANY: Final = "must be a list of companies, as - {id: acme, name: Acme Fiber
 
 @dataclass(frozen=True)
 class Config:
-    """What a directory says: every version of every rule in the order written, and the companies by id."""
+    """What a directory says: every version of every rule, built-in ones before those written, and companies by id."""
 
     rules: tuple[Rule, ...]
     companies: Mapping[str, Company]
@@ -30,20 +31,20 @@ class Config:
 def load_dir(
     directory: Path, triggers: Mapping[str, TriggerSpec], check_template: TemplateCheck | None = None
 ) -> Config:
-    """Return the configuration in `directory`; raise ConfigError with every mistake there is.
+    """Return the configuration in `directory`, built-in rules included; raise ConfigError with every mistake there is.
 
     `triggers` is the registry, by id. With `check_template` each rule's template is checked too.
     """
     rules, companies = Sheet(RULES), Sheet(COMPANIES)
-    reader = RuleReader(triggers, check_template)
-    config = Config(
-        tuple(reader.read(entry) for entry in _entries(directory, rules, _RULE)),
-        _companies(_entries(directory, companies, _COMPANY)),
-    )
+    known = _companies(_entries(directory, companies, _COMPANY))
+    # Of companies that cannot be read no rule can be said to name a wrong one.
+    unknown = "" in known or (companies.mistakes and not known)
+    reader = RuleReader(triggers, None if unknown else known.keys(), check_template)
+    written = tuple(reader.read(entry) for entry in _entries(directory, rules, _RULE))
     mistakes = companies.mistakes + rules.mistakes
     if mistakes:
         raise ConfigError(directory, mistakes)
-    return config
+    return Config(with_built_in(written), known)
 
 
 def _entries(directory: Path, sheet: Sheet, must: str) -> list[Entry]:

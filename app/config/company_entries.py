@@ -4,12 +4,22 @@ from datetime import date
 from typing import Final
 
 from app.config.entry import Entry
-from app.config.rule_entries import read_send_at
+from app.config.holiday_entries import read_holidays
+from app.config.send_entries import read_send
 from app.config.values import address, locale, text, weekday, whole, zone
 from app.domain.companies import Company, Exclusion
 
-_NOT_YET: Final = ("holidays",)
-_ACCEPTED: Final = ("id", "name", "from", "reply_to", "locale", "time_zone", "delinquency_exclusions", "send")
+ACCEPTED: Final = (
+    "id",
+    "name",
+    "from",
+    "reply_to",
+    "locale",
+    "time_zone",
+    "holidays",
+    "delinquency_exclusions",
+    "send",
+)
 _FROM: Final = "must be fields, as {name: Acme Billing, address: billing@acme.example}"
 _EXCLUSION: Final = "must be a list of {day: 25, month: 12}, {day: 2, month: 1, year: 2027} or {weekday: sun}"
 _LEAP_YEAR: Final = 2000
@@ -17,8 +27,9 @@ _LEAP_YEAR: Final = 2000
 
 def read_company(entry: Entry) -> Company:
     """Return the company that the entry defines; what is wrong is noted in its sheet."""
-    entry.only(_ACCEPTED, _NOT_YET)
+    entry.only(ACCEPTED)
     from_name, from_address = _sender(entry)
+    send = read_send(entry)
     return Company(
         id=entry.need("id", text, ""),
         name=entry.need("name", text, ""),
@@ -27,8 +38,12 @@ def read_company(entry: Entry) -> Company:
         reply_to=entry.read("reply_to", address),
         locale=entry.read("locale", locale) or "en",
         time_zone=entry.need("time_zone", zone, ""),
-        send_at=read_send_at(entry),
+        send_at=send.at,
         exclusions=tuple(_exclusion(found) for found in entry.entries("delinquency_exclusions", _EXCLUSION)),
+        holidays=read_holidays(entry),
+        window=send.hours.window,
+        weekdays=send.hours.weekdays,
+        skip_holidays=send.hours.skip_holidays,
     )
 
 

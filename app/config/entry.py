@@ -48,17 +48,19 @@ class Entry:
         where = self._fields[name].line if line is None and name in self._fields else line or self.line
         self._sheet.refuse(where, self._at(name), reason)
 
-    def only(self, accepted: Sequence[str], not_yet: Iterable[str] = ()) -> None:
-        """Refuse every field that is not `accepted`; those in `not_yet` as not yet supported."""
+    def only(self, accepted: Sequence[str]) -> None:
+        """Refuse every field that is not `accepted`."""
         for name in self._fields:
-            if name in not_yet:
-                self.refuse(name, "not yet supported")
-            elif name not in accepted:
+            if name not in accepted:
                 self.refuse(name, f"unknown field; accepted: {', '.join(accepted)}{suggestion(name, accepted)}")
 
     def has(self, name: str) -> bool:
         """Whether the field is there with a value other than null."""
         return self._node(name) is not None
+
+    def is_null(self, name: str) -> bool:
+        """Whether null is written in the field."""
+        return name in self._fields and not self.has(name)
 
     def read(self, name: str, parse: Parser[T]) -> T | None:
         """Return the field's value, None where it is absent or refused."""
@@ -80,8 +82,14 @@ class Entry:
             self.refuse(name, f"{refused} (found {shown(node)})" if node else f"missing: {refused}")
             return otherwise
 
-    def each(self, name: str, parse: Parser[T], must: str) -> tuple[T, ...] | None:
-        """Return the values of a list, None where it is absent or refused; `must` says what the field accepts."""
+    def each(self, name: str, parse: Parser[T], must: str, *, or_one: bool = False) -> tuple[T, ...] | None:
+        """Return the values of a list, None where it is absent or refused; `must` says what the field accepts.
+
+        With `or_one` a single value without the list's brackets is one, too.
+        """
+        if or_one and isinstance(self._node(name), Scalar):
+            one = self.read(name, parse)
+            return None if one is None else (one,)
         nodes = self._items(name, must)
         if nodes == ():
             self.refuse(name, f"{must}, at least one; leave the field away for its default")

@@ -1,12 +1,15 @@
 """The records of `whimbrel.config`: one an apply, each whole, so that the newest alone says what is in force.
 
-JSON: `{"format": 1, "rules": [...], "companies": [...]}`. `rules` are versions with the fields of `Rule` (defaults left
-away, `late.within` in microseconds, `enabled_at` in RFC 3339); companies have those of `Company`. A version that its
-apply puts in force has `enabled_at: "apply"`: that is the record's own broker timestamp plus 30 seconds, by which every
-worker has read it (ARCHITECTURE.md section 5, Configuration). Later records carry such a version with the instant.
+JSON: `{"format": 2, "rules": [...], "companies": [...], "kill": {...}, "guard": {...}}`, defaults left away. `rules`
+are versions with the fields of `Rule` (`late.within` in microseconds, `enabled_at` in RFC 3339); companies have those
+of `Company`, the switches those of `Kill` and `Guard`. A version that its apply puts in force has `enabled_at:
+"apply"`: that is the record's own broker timestamp plus 30 seconds, by which every worker has read it (ARCHITECTURE.md
+section 5, Configuration). Later records carry such a version with the instant. Switches are in force when read.
+
+Format 1 had no switches and fewer options; it is still read. A worker that knows format 1 alone refuses format 2.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -14,11 +17,14 @@ from msgspec.structs import replace
 
 from app.config.check import Config
 from app.contract.instants import DAY, SECOND, Instant, format_instant, parse_instant
+from app.domain.builtin import BUILT_IN, with_built_in
 from app.domain.companies import Company
 from app.domain.rules import Rule, Rulebook
+from app.domain.switches import Guard, Kill, Switches
 from app.errors import WhimbrelError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+_READ: Final = (1, FORMAT)
 KEY: Final = b"config"
 ON_APPLY: Final = "apply"
 EFFECTIVE_AFTER: Final = 30 * SECOND
@@ -30,31 +36,45 @@ class RecordError(WhimbrelError):
     """The record on whimbrel.config cannot be read."""
 
 
+class Recorded(msgspec.Struct, frozen=True):
+    """What a record says."""
+
+    config: Config
+    switches: Switches = Switches()
+
+
 class _Record(msgspec.Struct, frozen=True):
     format: int
     rules: list[dict[str, Any]]
     companies: list[Company]
+    kill: Kill = Kill()
+    guard: Guard = Guard()
+
+
+Change = Callable[[Recorded], Switches]
+"""Returns the switches as they shall be; raises a WhimbrelError that says why they cannot."""
 
 
 def read_record(value: bytes, timestamp: Instant, offset: int) -> Rulebook:
     """Return what the record at `offset` puts in force; `timestamp` is its broker timestamp. Raise RecordError."""
-    config = read_config(value, timestamp)
-    return Rulebook(config.rules, config.companies, offset)
+    found = read(value, timestamp)
+    return Rulebook(found.config.rules, found.config.companies, offset, found.switches)
 
 
-def read_config(value: bytes | None, timestamp: Instant) -> Config:
-    """Return the versions and companies of a record, of None (no record yet) none at all. Raise RecordError."""
+def read(value: bytes | None, timestamp: Instant) -> Recorded:
+    """Return what a record says, built-in rules included; of None (no record yet) those alone. Raise RecordError."""
     if value is None:
-        return Config((), {})
+        return Recorded(Config(BUILT_IN, {}))
     try:
         found = msgspec.json.decode(value, type=_Format).format
-        if found != FORMAT:
-            raise RecordError(f"the configuration's record has format {found}, this version reads {FORMAT}")
+        if found not in _READ:
+            raise RecordError(f"the configuration's record has format {found}, this version reads up to {FORMAT}")
         record = msgspec.json.decode(value, type=_Record)
-        rules = _resolved(record.rules, timestamp)
+        rules = with_built_in(_resolved(record.rules, timestamp))
     except (msgspec.DecodeError, UnicodeDecodeError, TypeError, ValueError) as error:
         raise RecordError(f"the configuration's record cannot be read: {error}") from error
-    return Config(rules, {company.id: company for company in record.companies})
+    companies = {company.id: company for company in record.companies}
+    return Recorded(Config(rules, companies), Switches(record.kill, record.guard))
 
 
 def next_record(current: bytes | None, timestamp: Instant, wanted: Config, *, as_written: bool) -> bytes | None:
@@ -62,9 +82,11 @@ def next_record(current: bytes | None, timestamp: Instant, wanted: Config, *, as
 
     As written, the versions of `wanted` stand as they are. Otherwise only the newest of each id counts, and its
     `enabled_at` and `version` do not: what is new or has changed is stamped by the apply and counted up, what has not
-    keeps both, and what is no longer wanted gets a last version that is disabled. Raise RecordError.
+    keeps both, and what is no longer wanted gets a last version that is disabled. Switches stay as they are. Raise
+    RecordError.
     """
-    before = read_config(current, timestamp)
+    found = read(current, timestamp)
+    before, wanted = found.config, Config(with_built_in(wanted.rules), wanted.companies)
     if as_written:
         rules: list[tuple[Rule, bool]] = [(rule, False) for rule in wanted.rules]
         changed = rules_by_id(before) != rules_by_id(wanted)
@@ -73,7 +95,20 @@ def next_record(current: bytes | None, timestamp: Instant, wanted: Config, *, as
         changed = any(stamped for _, stamped in rules)
     if current is not None and not changed and before.companies == wanted.companies:
         return None
-    return _encode(rules, wanted.companies.values())
+    guard = found.switches.guard.needed_since(timestamp - NEEDED_FOR)
+    return _encode(rules, wanted.companies.values(), Switches(found.switches.kill, guard))
+
+
+def next_switches(current: bytes, timestamp: Instant, change: Change) -> bytes | None:
+    """Return the record with the switches that `change` makes of `current`, None where they are so already.
+
+    Rules and companies stay as they are. Raise RecordError, and what `change` raises.
+    """
+    found = read(current, timestamp)
+    switches = change(found)
+    if switches == found.switches:
+        return None
+    return _encode([(rule, False) for rule in found.config.rules], found.config.companies.values(), switches)
 
 
 def rules_by_id(config: Config) -> dict[str, tuple[Rule, ...]]:
@@ -124,12 +159,14 @@ def _next_rules(before: Config, timestamp: Instant, wanted: Config) -> list[tupl
     return rules
 
 
-def _encode(rules: Iterable[tuple[Rule, bool]], companies: Iterable[Company]) -> bytes:
-    record = {
-        "format": FORMAT,
-        "rules": [_fields(rule, stamped=stamped) for rule, stamped in rules],
-        "companies": sorted(companies, key=lambda company: company.id),
-    }
+def _encode(rules: Iterable[tuple[Rule, bool]], companies: Iterable[Company], switches: Switches) -> bytes:
+    record = _Record(
+        FORMAT,
+        [_fields(rule, stamped=stamped) for rule, stamped in rules],
+        sorted(companies, key=lambda company: company.id),
+        switches.kill,
+        switches.guard,
+    )
     return msgspec.json.encode(record)
 
 

@@ -1,50 +1,36 @@
 """An entry of rules.yaml becomes a version of a rule (DOMAIN.md section 5)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, Literal, Protocol, cast
 
 from msgspec import Struct
 
 from app.config.entry import Entry, Refused, suggestion
-from app.config.values import clock, duration, flag, instant, one_of, text, whole
+from app.config.filter_entries import hopeless, read_filters
+from app.config.send_entries import read_send
+from app.config.values import duration, flag, instant, one_of, text, whole
 from app.config.yaml import Node, Scalar
+from app.domain.builtin import BUILT_IN_BY_ID
 from app.domain.rules import Late, Rule
 
-# What DOMAIN.md names and this version does not do: refused by name, so that nobody believes it is in force.
-TRIGGERS_NOT_YET: Final = frozenset(
-    {
-        "contact_password_changed",
-        "contract_pending_signature",
-        "credit_card_expiring",
-        "payment_refunded",
-        "job_scheduled",
-        "late_fee_applied",
-        "user_created",
-        "payment_receipt",
-        "contract_signed_copy",
-        "user_forgot_password",
-        "account_address_changed",
-        "usage_reaches_percent",
-        "account_first_activated",
-        "invoice_emailed",
-        "billing_run_succeeded",
-    }
-)
-_NOT_YET: Final = ("when", "critical", "cap")
-SEND_NOT_YET: Final = ("window", "weekdays", "skip_holidays")
-_CHANNELS_NOT_YET: Final = ("sms",)
+_SMS: Final = "sms"
+_JOB_TYPE: Final = "job_type"
+_USER: Final = "user"
 _UNITS_OF_X: Final = ("days", "months", "percent")
 
-_ACCEPTED: Final = (
+ACCEPTED: Final = (
     "id",
     "trigger",
     "x",
     "per",
+    "when",
     "audience",
     "channels",
     "template",
     "send",
     "late",
+    "critical",
+    "cap",
     "enabled",
     "enabled_at",
     "version",
@@ -56,6 +42,8 @@ class TriggerSpec(Protocol):
 
     @property
     def x_min(self) -> int | None: ...
+    @property
+    def audience(self) -> str: ...
     @property
     def options(self) -> frozenset[str]: ...
     @property
@@ -71,18 +59,27 @@ TemplateCheck = Callable[[str, type[Struct]], list[str]]
 class RuleReader:
     """Reads the entries of one file; remembers them, since an id may occur again as a later version."""
 
-    def __init__(self, triggers: Mapping[str, TriggerSpec], check_template: TemplateCheck | None) -> None:
+    def __init__(
+        self,
+        triggers: Mapping[str, TriggerSpec],
+        companies: Collection[str] | None,
+        check_template: TemplateCheck | None,
+    ) -> None:
+        """`companies` are the ids that a rule may name, None where that cannot be said."""
         self._triggers = triggers
+        self._companies = companies
         self._check_template = check_template
         self._newest: dict[str, tuple[Rule, int]] = {}
 
     def read(self, entry: Entry) -> Rule:
         """Return the version that the entry defines; what is wrong is noted in its sheet."""
-        entry.only(_ACCEPTED, _NOT_YET)
+        entry.only(ACCEPTED)
         rule_id = entry.need("id", text, "")
         trigger = entry.need("trigger", _trigger(self._triggers), "")
         spec = self._triggers.get(trigger)
         earlier, line = self._newest.get(rule_id, (None, 0))
+        built_in = BUILT_IN_BY_ID.get(rule_id)
+        send = read_send(entry)
         rule = Rule(
             id=rule_id,
             trigger=trigger,
@@ -90,15 +87,21 @@ class RuleReader:
             categories=_categories(entry),
             channels=_channels(entry),
             template=self._template(entry, spec),
-            send_at=read_send_at(entry),
+            send_at=send.at,
             late=_late(entry),
             per=_per(entry, trigger, spec),
+            when=read_filters(entry, self._companies, self._hopeless(spec)),
+            hours=send.hours,
+            critical=_critical(entry, built_in),
+            cap=_cap(entry),
             enabled=entry.read("enabled", flag) is not False,
             enabled_at=entry.read("enabled_at", instant),
             version=entry.read("version", whole(1)) or (earlier.version + 1 if earlier else 1),
         )
         if earlier is not None and rule_id:
             _refuse_repetition(entry, rule, earlier, line)
+        if built_in is not None:
+            _refuse_removal(entry, rule, built_in)
         self._newest[rule_id] = rule, entry.line
         return rule
 
@@ -109,6 +112,12 @@ class RuleReader:
                 entry.refuse("template", problem)
         return template
 
+    def _hopeless(self, spec: TriggerSpec | None) -> Mapping[str, str]:
+        if spec is None:
+            return {}
+        jobs = [name for name, each in self._triggers.items() if _JOB_TYPE in each.options]
+        return hopeless(of_users=spec.audience == _USER, of_jobs=_JOB_TYPE in spec.options, job_triggers=jobs)
+
 
 def _refuse_repetition(entry: Entry, rule: Rule, earlier: Rule, earlier_line: int) -> None:
     again = f'"{rule.id}" is in line {earlier_line} already; it may occur again only with a later'
@@ -118,13 +127,11 @@ def _refuse_repetition(entry: Entry, rule: Rule, earlier: Rule, earlier_line: in
         entry.refuse("version", f"{again} version, more than {earlier.version}")
 
 
-def read_send_at(entry: Entry) -> str | None:
-    """Return `send.at` of a rule or of a company."""
-    send = entry.entry("send", 'must be fields, as {at: "09:00"}')
-    if send is None:
-        return None
-    send.only(("at",), SEND_NOT_YET)
-    return send.read("at", clock)
+def _refuse_removal(entry: Entry, rule: Rule, built_in: Rule) -> None:
+    if not rule.enabled:
+        entry.refuse("enabled", f"{rule.id} is built in: it can be changed, but not disabled")
+    if rule.trigger and rule.trigger != built_in.trigger:
+        entry.refuse("trigger", f"{rule.id} is built in: its trigger stays {built_in.trigger}")
 
 
 def _trigger(triggers: Mapping[str, TriggerSpec]) -> Callable[[Node], str]:
@@ -132,8 +139,6 @@ def _trigger(triggers: Mapping[str, TriggerSpec]) -> Callable[[Node], str]:
         name = node.text if isinstance(node, Scalar) else ""
         if name in triggers:
             return name
-        if name in TRIGGERS_NOT_YET:
-            raise Refused("not yet supported; must be one of " + ", ".join(sorted(triggers)))
         raise Refused("must be one of " + ", ".join(sorted(triggers)) + suggestion(name, triggers))
 
     return parse
@@ -173,9 +178,22 @@ def _channels(entry: Entry) -> tuple[str, ...]:
 
 
 def _channel(node: Node) -> str:
-    if isinstance(node, Scalar) and node.text in _CHANNELS_NOT_YET:
-        raise Refused("not yet supported; must be one of email")
+    if isinstance(node, Scalar) and node.text == _SMS:
+        raise Refused("no SMS channel is configured; must be one of email")
     return one_of(("email",))(node)
+
+
+def _critical(entry: Entry, built_in: Rule | None) -> bool:
+    critical = entry.read("critical", flag)
+    return built_in is not None and built_in.critical if critical is None else critical
+
+
+def _cap(entry: Entry) -> int | None:
+    cap = entry.entry("cap", "must be fields, as {per_recipient_per_day: 2}")
+    if cap is None:
+        return None
+    cap.only(("per_recipient_per_day",))
+    return cap.need("per_recipient_per_day", whole(1), 1)
 
 
 def _late(entry: Entry) -> Late:

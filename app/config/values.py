@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterable
+from datetime import date
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from babel.core import Locale, UnknownLocaleError
+from babel.numbers import list_currencies
 
 from app.config.entry import Parser, Refused, suggestion
 from app.config.yaml import Node, Scalar
@@ -35,8 +37,8 @@ def text(node: Node) -> str:
     return node.text
 
 
-def whole(least: int, of: str = "") -> Parser[int]:
-    """A whole number, `least` or more, `of` the unit named."""
+def whole(least: int, of: str = "", most: int = _MOST) -> Parser[int]:
+    """A whole number from `least` to `most`, `of` the unit named."""
 
     def parse(node: Node) -> int:
         must = f"must be a whole number{of and f' of {of}'}, {least} or more"
@@ -45,8 +47,8 @@ def whole(least: int, of: str = "") -> Parser[int]:
         value = int(node.text)
         if value < least:
             raise Refused(must)
-        if value > _MOST:
-            raise Refused(f"{must}, at most {_MOST}")
+        if value > most:
+            raise Refused(f"{must}, at most {most}")
         return value
 
     return parse
@@ -126,3 +128,37 @@ def address(node: Node) -> str:
 def weekday(node: Node) -> int:
     """Monday is 0."""
     return WEEKDAYS.index(one_of(WEEKDAYS)(node))
+
+
+def weekdays(node: Node) -> tuple[int, ...]:
+    """One weekday, or a range of them, which may go on after Sunday: `mon`, `mon-sat`, `sat-mon`. Monday is 0."""
+    first, dash, last = (node.text if isinstance(node, Scalar) else "").partition("-")
+    if first in WEEKDAYS and not dash:
+        return (WEEKDAYS.index(first),)
+    if first in WEEKDAYS and last in WEEKDAYS and first != last:
+        begin = WEEKDAYS.index(first)
+        length = (WEEKDAYS.index(last) - begin) % len(WEEKDAYS) + 1
+        return tuple((begin + further) % len(WEEKDAYS) for further in range(length))
+    raise Refused(f"must be one of {', '.join(WEEKDAYS)} or a range of them, as mon-sat")
+
+
+def day(node: Node) -> date:
+    """A calendar date."""
+    written = node.text if isinstance(node, Scalar) else ""
+    try:
+        found = date.fromisoformat(written)
+    except ValueError:
+        found = None
+    if found is None or found.isoformat() != written:
+        raise Refused("must be a date, as 2026-12-24")
+    return found
+
+
+def currency(node: Node) -> str:
+    """An ISO 4217 currency."""
+    name = node.text if isinstance(node, Scalar) else ""
+    known = list_currencies()
+    if name not in known:
+        near = f"; did you mean {name.upper()}?" if name.upper() in known else ""
+        raise Refused(f"must be an ISO 4217 currency, as USD{near}")
+    return name

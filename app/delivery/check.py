@@ -32,6 +32,11 @@ def check_template(template: str, variables: type[msgspec.Struct], renderer: Ren
     return mistakes
 
 
+def sample_values(variables: type[msgspec.Struct], *, filled: bool = True) -> dict[str, Any]:
+    """Return made-up values by type; with `filled` everything optional is there, without nothing of it."""
+    return {name: _sample(name, kind, filled=filled) for name, kind in get_type_hints(variables).items()}
+
+
 def _names(renderer: Renderer) -> Iterator[list[str]]:
     loader = renderer.environment.loader
     for name in loader.list_templates() if loader is not None else ():
@@ -91,9 +96,9 @@ def _unknown_attributes(tree: nodes.Template, known: Mapping[str, Any]) -> Itera
     bound = dict(known)
     for loop in tree.find_all(nodes.For):
         if isinstance(loop.target, nodes.Name):
-            bound[loop.target.name] = _element(_type(loop.iter, bound))
+            bound[loop.target.name] = element_of(_type(loop.iter, bound))
     for node in tree.find_all(nodes.Getattr):
-        fields = _fields(_type(node.node, bound))
+        fields = fields_of(_type(node.node, bound))
         if fields is not None and node.attr not in fields:
             yield node.lineno, f"there is no {node.attr}; there are: {', '.join(sorted(fields))}"
 
@@ -103,23 +108,25 @@ def _type(node: nodes.Node, bound: Mapping[str, Any]) -> Any:
     if isinstance(node, nodes.Name):
         return bound.get(node.name)
     if isinstance(node, nodes.Getattr):
-        return (_fields(_type(node.node, bound)) or {}).get(node.attr)
+        return (fields_of(_type(node.node, bound)) or {}).get(node.attr)
     return None
 
 
-def _fields(kind: Any) -> dict[str, Any] | None:
-    present = _present(kind)
-    if isinstance(present, type) and issubclass(present, msgspec.Struct):
-        return get_type_hints(present)
+def fields_of(kind: Any) -> dict[str, Any] | None:
+    """Return the fields of a record with their types, None where it is none."""
+    there = present(kind)
+    if isinstance(there, type) and issubclass(there, msgspec.Struct):
+        return get_type_hints(there)
     return None
 
 
-def _element(kind: Any) -> Any:
-    present = _present(kind)
-    return get_args(present)[0] if get_origin(present) in {list, tuple} else None
+def element_of(kind: Any) -> Any:
+    """Return the type of a list's elements, None where it is none."""
+    there = present(kind)
+    return get_args(there)[0] if get_origin(there) in {list, tuple} else None
 
 
-def _present(kind: Any) -> Any:
+def present(kind: Any) -> Any:
     """Return T of `T | None`."""
     if get_origin(kind) in {Union, UnionType}:
         return next(each for each in get_args(kind) if each is not NoneType)
@@ -130,10 +137,10 @@ def _trial(template: str, language: str, variables: type[msgspec.Struct], render
     locale = Locale.parse("en_US")
     mistakes = []
     for filled in (True, False):
-        kinds = COMMON | get_type_hints(variables)
-        values = {name: _sample(name, kind, filled=filled) for name, kind in kinds.items()}
+        common = {name: _sample(name, kind, filled=filled) for name, kind in COMMON.items()}
+        values = common | sample_values(variables, filled=filled)
         try:
-            renderer.render_values(template, language, values, locale)
+            renderer.render_values(template, language, values, locale, dt.UTC)
         except RenderError as error:
             mistakes.append(f"{error} (tried with {'every' if filled else 'no'} optional variable)")
     return mistakes
@@ -150,14 +157,14 @@ _SAMPLES: dict[Any, Any] = {
 
 
 def _sample(name: str, kind: Any, *, filled: bool) -> Any:
-    present = _present(kind)
-    if present is not kind and not filled:
+    there = present(kind)
+    if there is not kind and not filled:
         return None
     if name == "currency":
         return "USD"
-    if get_origin(present) in {list, tuple}:
-        return [_sample(name, _element(present), filled=filled)] if filled else []
-    fields = _fields(present)
+    if get_origin(there) in {list, tuple}:
+        return [_sample(name, element_of(there), filled=filled)] if filled else []
+    fields = fields_of(there)
     if fields is not None:
-        return present(**{field: _sample(field, type_, filled=filled) for field, type_ in fields.items()})
-    return _SAMPLES.get(present, "sample")
+        return there(**{field: _sample(field, type_, filled=filled) for field, type_ in fields.items()})
+    return _SAMPLES.get(there, "sample")

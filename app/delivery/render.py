@@ -2,17 +2,17 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 from babel import Locale
-from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, pass_context
-from jinja2.runtime import Context
+from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from app.contract.instants import datetime_of, parse_instant
 from app.delivery import locales
+from app.delivery.filters import FILTERS
 from app.engine.outbox import Notification
 from app.errors import WhimbrelError
 
@@ -45,15 +45,6 @@ class Rendered(NamedTuple):
     language: str
 
 
-class Money(Protocol):
-    """Minor units of an ISO 4217 currency."""
-
-    @property
-    def amount(self) -> int: ...
-    @property
-    def currency(self) -> str: ...
-
-
 class Renderer:
     """The templates of an operator's directory, and behind them those that ship."""
 
@@ -67,7 +58,7 @@ class Renderer:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self.environment.filters.update(money=_money, date=_date)
+        self.environment.filters.update(FILTERS)
 
     def render(self, notification: Notification, variables: type[msgspec.Struct]) -> Rendered:
         """Make the message of `notification`, whose variables are of the trigger's type; raise RenderError."""
@@ -75,20 +66,26 @@ class Renderer:
             typed = msgspec.json.decode(notification.variables, type=variables)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise RenderError(f"the variables are not those of {notification.trigger}") from None
+        zone = _zone(notification.time_zone)
         values = {
             **{name: getattr(typed, name) for name in typed.__struct_fields__},
             "recipient_name": " ".join(notification.name.split()),
             "account_id": notification.account_id,
             "company_name": notification.company.name,
-            "today": _local_day(notification.checked_at, notification.time_zone),
+            "today": _local_day(notification.checked_at, zone),
         }
         locale = locales.formatting_locale(notification.language, notification.locale)
-        return self.render_values(notification.template, self._language(notification), values, locale)
+        return self.render_values(notification.template, self._language(notification), values, locale, zone)
 
-    def render_values(self, template: str, language: str, values: dict[str, Any], locale: Locale) -> Rendered:
-        """Render the parts in `language` with the trigger's variables and the common ones; raise RenderError."""
+    def render_values(
+        self, template: str, language: str, values: dict[str, Any], locale: Locale, zone: dt.tzinfo
+    ) -> Rendered:
+        """Render the parts in `language` with the trigger's variables and the common ones; raise RenderError.
+
+        Filters write for `locale`, and instants in `zone`.
+        """
         shown = {"language": language.replace("_", "-"), "direction": locales.direction(language)}
-        values = values | shown | {"locale": locale}
+        values = values | shown | {"locale": locale, "zone": zone}
         subject, text, html = (self._part(f"{template}/{language}/{part}", values) for part in PARTS)
         return Rendered(" ".join(subject.split()), text.strip() + "\n", html.strip() + "\n", language)
 
@@ -117,18 +114,15 @@ class Renderer:
             raise RenderError(f"template {name}: {type(error).__name__}") from None
 
 
-def _local_day(instant: str, time_zone: str) -> dt.date:
+def _zone(name: str) -> ZoneInfo:
     try:
-        return datetime_of(parse_instant(instant)).astimezone(ZoneInfo(time_zone)).date()
+        return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise RenderError("the notification's time or time zone cannot be read") from None
+        raise RenderError("the notification's time zone is not known") from None
 
 
-@pass_context
-def _money(context: Context, value: Money) -> str:
-    return locales.money(value.amount, value.currency, context["locale"])
-
-
-@pass_context
-def _date(context: Context, value: dt.date) -> str:
-    return locales.date(value, context["locale"])
+def _local_day(instant: str, zone: ZoneInfo) -> dt.date:
+    try:
+        return datetime_of(parse_instant(instant)).astimezone(zone).date()
+    except (ValueError, OverflowError):
+        raise RenderError("the notification's time cannot be read") from None

@@ -50,6 +50,16 @@ class Details(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     contacts: tuple[Contact, ...] = ()
 
 
+class Login(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A user, who may belong to no account: a book of its own."""
+
+    user_id: str
+    name: str
+    email: str
+    language: str
+    company_id: str
+
+
 class Episode(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A delinquency episode: from the account's first delinquent invoice until none is left."""
 
@@ -69,7 +79,7 @@ class Muted(msgspec.Struct, frozen=True, gc=False):
 
 
 class Account(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """One account. `details` is None while only others' events have named it: an unknown account.
+    """One account, or one user's login. `details` is None while only others' events have named it: an unknown account.
 
     `done`: every moment before this instant has come up already (exclusive); see DOMAIN.md section 4, Clocks.
     `wake`: when the next clock move must look at the account whatever its dates say; None: its dates tell.
@@ -77,6 +87,7 @@ class Account(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     account_id: str
     details: Details | None = None
+    login: Login | None = None
     preferences: dict[str, Preferences] = {}
     clock: LocalClock | None = None
     done: Instant = 0

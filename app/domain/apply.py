@@ -8,18 +8,25 @@ from app.contract.codec import Fact
 from app.contract.instants import Instant
 from app.contract.types import (
     AccountData,
-    AccountSnapshot,
+    CardData,
+    CardRemoved,
     InvoiceData,
     InvoiceIssued,
     InvoiceSnapshot,
+    JobScheduled,
+    JobUnscheduled,
+    PasswordResetRequested,
     PreferencesChanged,
+    UsageRecorded,
+    UserCreated,
 )
 from app.contract.types import Contact as ToldContact
-from app.domain.account import Account, Contact, Details, Preferences
+from app.domain.account import Account, Contact, Details, Login, Preferences
 from app.domain.book import Book
 from app.domain.calendar import LocalClock
 from app.domain.companies import Company
 from app.domain.invoice import Invoice
+from app.domain.things import planned, stored, used
 
 EARLIEST, LATEST = date(1900, 1, 1), date(2999, 12, 31)
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -29,24 +36,42 @@ def apply(book: Book, fact: Fact) -> Book:
     """Return the book with what the fact says of account, contacts and invoices; flips are `delinquency.settle`'s."""
     data = fact.data
     if isinstance(data, AccountData):
-        return replace(book, account=_told(book.account, data, snapshot=isinstance(data, AccountSnapshot)))
+        return _accounted(book, data, fact)
     if isinstance(data, InvoiceData):
         return _invoiced(book, data)
     if isinstance(data, PreferencesChanged):
         return replace(book, account=_preferring(book.account, data))
+    if isinstance(data, CardData | CardRemoved):
+        return replace(book, cards=stored(book.cards, data, fact))
+    if isinstance(data, JobScheduled | JobUnscheduled):
+        return replace(book, jobs=planned(book.jobs, data))
+    if isinstance(data, UsageRecorded):
+        return replace(book, usages=used(book.usages, data))
+    if isinstance(data, UserCreated | PasswordResetRequested):
+        login = Login(data.user.user_id, data.user.name, data.user.email, data.user.language, data.user.company_id)
+        return replace(book, account=replace(book.account, login=login))
     return book
 
 
 def in_zone(book: Book, company: Company, at: Instant) -> Book:
     """Return the book whose clock runs in the account's zone, else the company's, from `at` on."""
     account = book.account
-    if account.details is None:
+    if book.company_id is None:
         return book
-    zone = account.details.time_zone or company.time_zone
+    zone = (account.details and account.details.time_zone) or company.time_zone
     if account.clock is not None and account.clock.zone == zone:
         return book
     clock = LocalClock(zone) if account.clock is None else account.clock.moved(zone, at)
     return replace(book, account=replace(account, clock=clock))
+
+
+def _accounted(book: Book, data: AccountData, fact: Fact) -> Book:
+    account = _told(book.account, data, snapshot=fact.is_snapshot)
+    if book.account.details is not None or not book.cards:
+        return replace(book, account=account)
+    # A card stored before its account counts as stored at the account's first event (section 2, Unknown account).
+    cards = {c.card_id: replace(c, since=max(fact.time, c.since), silent=fact.is_snapshot) for c in book.cards.values()}
+    return replace(book, account=account, cards=cards)
 
 
 def _told(account: Account, data: AccountData, *, snapshot: bool) -> Account:

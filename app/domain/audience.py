@@ -24,17 +24,22 @@ def account_contacts(details: Details, categories: Iterable[str]) -> list[Contac
     return [contact for contact in details.contacts if not wanted.isdisjoint(contact.categories)]
 
 
-def recipients(contacts: Iterable[Contact]) -> tuple[Recipient, ...] | Reason:
+def named_contact(details: Details, contact_id: str | None) -> list[Contact]:
+    """Return that contact, if it is known and has an address."""
+    return [contact for contact in details.contacts if contact.contact_id == contact_id and contact.email]
+
+
+def recipients(contacts: Iterable[Contact], *, critical: bool) -> tuple[Recipient, ...] | Reason:
     """Return who is written to, or why nobody: no address at all, or everybody with one has opted out.
 
-    Opt-outs come first; then one message an address, and the first contact that has it gets it.
+    Opt-outs come first, unless the rule is critical; then one message an address: the first contact's that has it.
     """
     reachable = [contact for contact in contacts if contact.email]
     if not reachable:
         return Reason.NO_RECIPIENT
     chosen: dict[str, Recipient] = {}
     for contact in reachable:
-        if not contact.email_opt_out:
+        if critical or not contact.email_opt_out:
             address = contact.email or ""
             chosen.setdefault(
                 address.casefold(), Recipient(contact.contact_id, "email", address, contact.name, contact.language)

@@ -1,15 +1,21 @@
 """All that is known of one account, and the rows that keep it (ARCHITECTURE.md, section 3)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b
+from typing import Any, TypeVar
 
 import msgspec
 
 from app.contract.instants import Instant
 from app.domain import keys
 from app.domain.account import Account
+from app.domain.card import Card
 from app.domain.invoice import Invoice
-from app.domain.occasion import Decided, Pending
+from app.domain.job import Job
+from app.domain.occasion import Decided, Pending, Tally
+from app.domain.usage import Usage
+
+_K = TypeVar("_K", str, tuple[str, str])
 
 FORMAT = 1
 SEEN = 100
@@ -21,17 +27,31 @@ class UnknownFormatError(Exception):
 
 
 class Book(msgspec.Struct, frozen=True, gc=False):
-    """An account, its invoices by id, what waits to be decided by (rule, subject), and its last events' hashes."""
+    """An account with its invoices, cards, jobs and usages by id, what waits to be decided, and hashes of its last events.
+
+    A user's login has a book of its own, with neither of them (see `keys.user_book`).
+    """
 
     account: Account
     invoices: dict[str, Invoice] = {}
+    cards: dict[str, Card] = {}
+    jobs: dict[str, Job] = {}
+    usages: dict[str, Usage] = {}
     pending: dict[tuple[str, str], Pending] = {}
     seen: bytes = b""
 
     @property
     def id(self) -> str:
-        """The account's id."""
+        """The account's id; for a login see `keys.user_book`."""
         return self.account.account_id
+
+    @property
+    def company_id(self) -> str | None:
+        """The company; None while the account is unknown."""
+        account = self.account
+        if account.details is not None:
+            return account.details.company_id
+        return account.login.company_id if account.login is not None else None
 
     def has_seen(self, source: str, event_id: str) -> bool:
         """Whether the event is one of the last 100 of this account."""
@@ -64,6 +84,15 @@ _account = msgspec.msgpack.Decoder(Account).decode
 _invoice = msgspec.msgpack.Decoder(Invoice).decode
 _decided = msgspec.msgpack.Decoder(Decided).decode
 _pending = msgspec.msgpack.Decoder(Pending).decode
+_card = msgspec.msgpack.Decoder(Card).decode
+_tally = msgspec.msgpack.Decoder(Tally).decode
+_TABLES: dict[str, tuple[str, Callable[[memoryview], Any]]] = {
+    "invoice": ("invoices", _invoice),
+    "card": ("cards", _card),
+    "job": ("jobs", msgspec.msgpack.Decoder(Job).decode),
+    "usage": ("usages", msgspec.msgpack.Decoder(Usage).decode),
+}
+"""Kinds of rows that a book has many of: its attribute, and how they are read."""
 _HEAD = bytes([FORMAT])
 
 
@@ -96,25 +125,41 @@ def decided_of(key: bytes, value: bytes) -> Decided:
     return _decided(unpacked(key, value))
 
 
+def card_of(key: bytes, value: bytes) -> Card:
+    """Read one card's row."""
+    return _card(unpacked(key, value))
+
+
+def tally_of(key: bytes, value: bytes) -> Tally:
+    """Read the row of how many notifications a contact got."""
+    return _tally(unpacked(key, value))
+
+
+def pending_of(key: bytes, value: bytes) -> Pending:
+    """Read the row of what waits to be decided."""
+    return _pending(unpacked(key, value))
+
+
 def read_book(account_id: str, rows: Iterable[tuple[bytes, bytes]]) -> Book | None:
     """Make the book of its rows, in any order; None if there are none."""
     start = len(keys.account_prefix(account_id))
     account, seen = None, b""
-    invoices: dict[str, Invoice] = {}
+    found: dict[str, dict[str, Any]] = {attribute: {} for attribute, _ in _TABLES.values()}
     pending: dict[tuple[str, str], Pending] = {}
     for key, value in rows:
-        kind = key[start : start + 1]
+        kind = key[start:].partition(b"/")[0]
         if not kind:
             account = account_of(key, value)
-        elif kind == b"i":
-            invoice = invoice_of(key, value)
-            invoices[invoice.invoice_id] = invoice
-        elif kind == b"p":
-            waiting = _pending(unpacked(key, value))
+        elif kind == b"pending":
+            waiting = pending_of(key, value)
             pending[waiting.occasion.rule, waiting.occasion.subject] = waiting
-        else:
+        elif kind == b"seen":
             seen = bytes(unpacked(key, value))
-    return Book(account, invoices, pending, seen) if account else None
+        else:
+            attribute, decode = _TABLES[kind.decode()]
+            row = decode(unpacked(key, value))
+            found[attribute][row.row_id] = row
+    return Book(account, pending=pending, seen=seen, **found) if account else None
 
 
 def changes(before: Book | None, after: Book) -> Iterator[tuple[bytes, bytes | None]]:
@@ -122,15 +167,23 @@ def changes(before: Book | None, after: Book) -> Iterator[tuple[bytes, bytes | N
     account_id = after.id
     if before is None or before.account is not after.account:
         yield keys.account_row(account_id), pack(after.account)
-    old = before.invoices if before else {}
-    for invoice_id, invoice in after.invoices.items():
-        if old.get(invoice_id) is not invoice:
-            yield keys.invoice_row(account_id, invoice_id), pack(invoice)
-    waiting = before.pending if before else {}
-    for identity, held in after.pending.items():
-        if waiting.get(identity) is not held:
-            yield keys.pending_row(account_id, *identity), pack(held)
-    for identity in waiting.keys() - after.pending.keys():
-        yield keys.pending_row(account_id, *identity), None
+    for kind, (attribute, _) in _TABLES.items():
+        old = getattr(before, attribute) if before else {}
+        for row_id, value in _difference(old, getattr(after, attribute)):
+            yield keys.item_row(account_id, kind, row_id), value
+    for identity, value in _difference(before.pending if before else {}, after.pending):
+        yield keys.pending_row(account_id, *identity), value
     if before is None or before.seen is not after.seen:
         yield keys.seen_row(account_id), _HEAD + after.seen
+
+
+def _difference(
+    old: Mapping[_K, msgspec.Struct], new: Mapping[_K, msgspec.Struct]
+) -> Iterator[tuple[_K, bytes | None]]:
+    if old is new:
+        return
+    for key, value in new.items():
+        if old.get(key) is not value:
+            yield key, pack(value)
+    for key in old.keys() - new.keys():
+        yield key, None

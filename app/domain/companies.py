@@ -1,7 +1,9 @@
 """The brands that accounts belong to (DOMAIN.md sections 1 and 5)."""
 
 from datetime import date
+from functools import lru_cache
 
+from holidays import country_holidays
 from msgspec import Struct
 
 
@@ -23,6 +25,28 @@ class Exclusion(Struct, frozen=True, omit_defaults=True):
         return (on.day, on.month) == (self.day, self.month) and self.year in (None, on.year)
 
 
+class Holidays(Struct, frozen=True, omit_defaults=True):
+    """A company's holidays: a country's (ISO 3166, with a subdivision's), and dates added and taken away."""
+
+    country: str | None = None
+    subdivision: str | None = None
+    dates: tuple[date, ...] = ()
+    excepted: tuple[date, ...] = ()
+
+    def cover(self, on: date) -> bool:
+        """Whether the local date `on` is a holiday."""
+        if on in self.excepted:
+            return False
+        return on in self.dates or (
+            self.country is not None and on in _national(self.country, self.subdivision, on.year)
+        )
+
+
+@lru_cache(maxsize=1024)
+def _national(country: str, subdivision: str | None, year: int) -> frozenset[date]:
+    return frozenset(country_holidays(country, subdiv=subdivision, years=year))
+
+
 class Company(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One entry of companies.yaml.
 
@@ -38,6 +62,10 @@ class Company(Struct, frozen=True, kw_only=True, omit_defaults=True):
     time_zone: str
     send_at: str | None = None
     exclusions: tuple[Exclusion, ...] = ()
+    holidays: Holidays = Holidays()
+    window: tuple[int, int] | None = None
+    weekdays: tuple[int, ...] | None = None
+    skip_holidays: bool | None = None
 
     def excludes(self, on: date) -> bool:
         """Whether no invoice may be moved into delinquency on the local date `on`."""

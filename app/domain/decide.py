@@ -14,54 +14,76 @@ ON_TIME = 15 * MINUTE
 """Decided more than this after its moment is late; read more than this after its time is backlog."""
 
 
+class Hold(msgspec.Struct, frozen=True):
+    """Why nothing may be sent now, and from when on again; None: when an operator says so."""
+
+    reason: Reason
+    release: Instant | None
+
+
 class Circumstances(msgspec.Struct, frozen=True):
     """What a decision depends on, as it stands at `at`.
 
-    `rule`: the version in force at `at`; `decided`: what was decided of the subject before; `waited`: time spent held,
-    which does not count as late; the callables are asked only if nothing before them has settled it.
+    `rule`: the version in force at `at`; `decided`: what was decided of the subject before; `held`: since when it has
+    been held, for time spent held does not count as late; `capped`: it was held by the cap before. The callables are asked
+    only if nothing before them has settled it.
     """
 
     at: Instant
     rule: Rule | None
     decided: Decided | None
     holds: Callable[[], bool]
+    passes: Callable[[], bool]
     contacts: Callable[[], Iterable[Contact]]
-    superseded: bool = False
-    waited: int = 0
+    hold: Callable[[tuple[Recipient, ...]], Hold | None]
+    superseded: Callable[[], bool]
+    held: Instant | None = None
+    capped: bool = False
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What becomes of the occasion."""
+    """What becomes of the occasion; what is held until when."""
 
     outcome: Outcome
     reason: Reason | None = None
     recipients: tuple[Recipient, ...] = ()
+    release: Instant | None = None
 
 
 def decide(occasion: Occasion, given: Circumstances) -> Verdict:
     """Return the first that applies, in the order of section 4.1."""
-    early = changed_or_duplicate(occasion, given.rule, given.decided)
-    if early is not None:
-        return early
-    if not given.holds():
-        return Verdict(Outcome.SKIPPED, Reason.NO_LONGER_TRUE)
-    if given.rule is None or too_late(occasion, given.rule, given.at - given.waited):
-        return Verdict(Outcome.SKIPPED, Reason.LATE)
-    if given.superseded:
+    rule = given.rule
+    early = changed_or_duplicate(occasion, rule, given.decided)
+    if early is not None or rule is None:
+        return early or skipped(Reason.RULE_CHANGED)
+    reason = _untrue(occasion, given)
+    if reason is not None:
+        return skipped(reason)
+    if too_late(occasion, rule, given.at if given.held is None else given.held):
+        return skipped(Reason.LATE)
+    if given.superseded():
         return Verdict(Outcome.SUPERSEDED)
-    chosen = recipients(given.contacts())
+    chosen = recipients(given.contacts(), critical=rule.critical)
     if isinstance(chosen, Reason):
-        return Verdict(Outcome.SKIPPED, chosen)
-    return Verdict(Outcome.SENT, None, chosen)
+        return skipped(chosen)
+    hold = None if rule.critical else given.hold(chosen)
+    if hold is None:
+        return Verdict(Outcome.SENT, None, chosen)
+    if hold.reason is Reason.CAPPED and given.capped and given.at - occasion.moment > rule.late.within:
+        return skipped(Reason.CAPPED)
+    return Verdict(Outcome.HELD, hold.reason, chosen, hold.release)
+
+
+def skipped(reason: Reason) -> Verdict:
+    """Return the verdict that nothing is sent, ever, for this reason."""
+    return Verdict(Outcome.SKIPPED, reason)
 
 
 def changed_or_duplicate(occasion: Occasion, rule: Rule | None, decided: Decided | None) -> Verdict | None:
     """Return what is decided even of an account that is not known yet."""
     if decided is not None and decided.committed not in (None, occasion.moment):
-        return Verdict(Outcome.SKIPPED, Reason.DUPLICATE)
-    if not unchanged(occasion, rule):
-        return Verdict(Outcome.SKIPPED, Reason.RULE_CHANGED)
-    return None
+        return skipped(Reason.DUPLICATE)
+    return None if unchanged(occasion, rule) else skipped(Reason.RULE_CHANGED)
 
 
 def unchanged(occasion: Occasion, rule: Rule | None) -> bool:
@@ -72,6 +94,16 @@ def unchanged(occasion: Occasion, rule: Rule | None) -> bool:
 def is_late(occasion: Occasion, at: Instant) -> bool:
     """Whether `at` is more than 15 minutes after the moment."""
     return at - occasion.moment > ON_TIME
+
+
+def _untrue(occasion: Occasion, given: Circumstances) -> Reason | None:
+    if not given.holds():
+        return Reason.NO_LONGER_TRUE
+    if not given.passes():
+        return Reason.FILTERED
+    if occasion.expires_at is not None and occasion.expires_at <= given.at:
+        return Reason.EXPIRED
+    return None
 
 
 def too_late(occasion: Occasion, rule: Rule, at: Instant) -> bool:

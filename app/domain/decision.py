@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from app.contract.instants import Instant
+from app.domain import keys
 from app.domain.audience import Recipient
 from app.domain.occasion import Outcome, Reason
 
@@ -12,14 +13,14 @@ from app.domain.occasion import Outcome, Reason
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome for one (rule, account, subject, moment).
 
-    `message` holds the typed variables of what is to be sent, None where nothing is; `critical` and the like come from
-    the rule's version.
+    `message` holds the typed variables of what is to be sent, None where nothing is.
     """
 
     rule: str
     version: int
     trigger: str
-    account_id: str
+    book: str
+    """The account's id; for a login see `keys.user_book`."""
     subject: str
     x: int | None = None
     about: str | None = None
@@ -32,4 +33,15 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     company_id: str | None = None
     time_zone: str | None = None
     template: str | None = None
+    critical: bool = False
     message: Any = None
+
+    @property
+    def owner(self) -> str:
+        """The account's or the user's id."""
+        return keys.owner(self.book)
+
+    @property
+    def account_id(self) -> str | None:
+        """The account's id, None for a user's."""
+        return None if keys.is_user(self.book) else self.book

@@ -144,7 +144,7 @@ def with_episode(book: Book, at: Instant, day: date, *, silent: bool = False) ->
 
 
 def filed(book: Book, day: date) -> Book:
-    """Note on each open invoice what the due index files it under, as of the local day `day`."""
+    """Note on each invoice and card what the due index files it under, as of the local day `day`."""
     account = book.account
     if account.details is None:
         return book
@@ -155,6 +155,9 @@ def filed(book: Book, day: date) -> Book:
         ready = _ready(invoice, account.details, day)
         if (invoice.ready_on, invoice.zone_key, invoice.irregular) != (ready, zone, irregular):
             moved[invoice.invoice_id] = replace(invoice, ready_on=ready, zone_key=zone, irregular=irregular)
+    cards = {c.card_id: replace(c, zone_key=zone) for c in book.cards.values() if c.zone_key != zone}
+    if cards:
+        book = replace(book, cards={**book.cards, **cards})
     return with_invoices(book, moved)
 
 

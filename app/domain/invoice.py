@@ -39,6 +39,11 @@ class Invoice(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The account has check weekdays or a minimum amount, so the day may lie any time after `ready_on`."""
 
     @property
+    def row_id(self) -> str:
+        """The id that its row bears."""
+        return self.invoice_id
+
+    @property
     def open(self) -> bool:
         """Only open invoices are chased."""
         return self.status == "open" and self.balance > 0

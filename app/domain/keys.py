@@ -4,6 +4,7 @@ from functools import lru_cache
 from urllib.parse import quote, unquote
 
 SAFE_IN_SUBJECTS = "-._~/@+#"
+USER_MARK = "\0user\0"
 SAFE_IN_ROWS = "-._~@+#"
 
 
@@ -52,9 +53,29 @@ def account_row(account: str) -> bytes:
     return account_prefix(account)
 
 
-def invoice_row(account: str, invoice: str) -> bytes:
-    """Return the key of one invoice."""
-    return account_prefix(account) + f"invoice/{_in_row(invoice)}".encode()
+def item_row(account: str, kind: str, item: str) -> bytes:
+    """Return the key of one invoice, card, job or usage."""
+    return account_prefix(account) + f"{kind}/{_in_row(item)}".encode()
+
+
+def user_book(user: str) -> str:
+    """Return the id of a login's book: no account's id, whatever the user's."""
+    return USER_MARK + user
+
+
+def is_user(book: str) -> bool:
+    """Whether it is a login's book."""
+    return book.startswith(USER_MARK)
+
+
+def owner(book: str) -> str:
+    """Return the account's or user's id, as it stands in dedup keys and Kafka keys."""
+    return book.removeprefix(USER_MARK)
+
+
+def cap_row(account: str, contact: str) -> bytes:
+    """Return the key of how many notifications a contact got today."""
+    return f"cap/{row_account(account)}/{_in_row(contact)}".encode()
 
 
 def pending_row(account: str, rule: str, about: str) -> bytes:

@@ -1,7 +1,8 @@
 """What calls for a decision, and what has come of it (DOMAIN.md, sections 1 and 4)."""
 
+from datetime import date
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -26,17 +27,26 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
     RULE_CHANGED = "rule_changed"
     NO_LONGER_TRUE = "no_longer_true"
+    FILTERED = "filtered"
+    EXPIRED = "expired"
     LATE = "late"
     NO_RECIPIENT = "no_recipient"
     OPTED_OUT = "opted_out"
     UNKNOWN_ACCOUNT = "unknown_account"
+    KILL_SWITCH = "kill_switch"
+    GUARD = "guard"
+    HOLIDAY = "holiday"
+    WEEKDAY = "weekday"
+    WINDOW = "window"
+    CAPPED = "capped"
 
 
 class Occasion(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A rule's trigger applies to a subject at a moment, by the rule's version in force at that moment.
 
     `about` is the id of what the subject names (an invoice, a payment), None for the account itself. `facts` is what
-    the event said that the message needs, as plain data: a day rule reads the book instead.
+    the event said that the message needs, as plain data: a day rule reads the book instead. `contact` is the one whom
+    the event names. After `expires_at` its link is of no use. `highest` False: a higher one came up with it.
     """
 
     rule: str
@@ -47,6 +57,9 @@ class Occasion(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     moment: Instant
     about: str | None = None
     facts: dict[str, Any] | None = None
+    contact: str | None = None
+    expires_at: Instant | None = None
+    highest: bool = True
 
 
 class Pending(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -54,12 +67,15 @@ class Pending(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     `missed`: during an outage, decided at the tick after its backlog. `lagging`: called up by a fact that arrived late,
     decided when the clock next moves on, without a line if it no longer holds. `unknown_account`: held until the
-    account's first event. `since`: the earliest instant at which it could have been decided.
+    account's first event. Others are reasons to hold: decided anew at `release`, or None: when an operator says so.
+    `since`: the earliest instant at which it could have been decided; `held`: since when its line says that it is held.
     """
 
     occasion: Occasion
-    why: Literal["missed", "lagging", "unknown_account"]
+    why: str
     since: Instant
+    release: Instant | None = None
+    held: Instant | None = None
 
 
 class Decided(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -72,3 +88,10 @@ class Decided(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     def until(self) -> Instant:
         """When it is forgotten."""
         return max(self.moments) + REMEMBERED
+
+
+class Tally(msgspec.Struct, frozen=True, gc=False):
+    """How many non-critical notifications a contact got on its latest local day."""
+
+    day: date
+    count: int

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from app.contract.instants import DAY, Instant
 from app.domain.companies import Company
+from app.domain.switches import Switches
 
 DEFAULT_SEND_AT = "09:00"
 _SINCE_EVER: Instant = -(2**63)
@@ -20,6 +21,41 @@ class Late(Struct, frozen=True, omit_defaults=True):
 
     policy: Literal["send", "latest_only", "skip"] = "send"
     within: int = 3 * DAY
+
+
+class Filters(Struct, frozen=True, omit_defaults=True):
+    """What must hold of the account for a rule to apply to it; None asks nothing. A missing value does not hold."""
+
+    company: tuple[str, ...] | None = None
+    account_type: tuple[str, ...] | None = None
+    account_status: tuple[str, ...] | None = None
+    account_group: tuple[str, ...] | None = None
+    autopay: bool | None = None
+    minimum_amount: int | None = None
+    """Minor units of `minimum_currency`: of the invoice where the subject names one, else the account's open total."""
+    minimum_currency: str | None = None
+    include_child_accounts: bool = True
+    job_type: tuple[str, ...] | None = None
+
+
+class Hours(Struct, frozen=True, omit_defaults=True):
+    """When may be sent; None says nothing. `window` is [first, last) in minutes after midnight, and may cross it.
+
+    `any_time` takes a company's window away.
+    """
+
+    window: tuple[int, int] | None = None
+    any_time: bool = False
+    weekdays: tuple[int, ...] | None = None
+    skip_holidays: bool | None = None
+
+    def over(self, default: "Hours") -> "Hours":
+        """Return these hours, with what they leave open taken from `default`."""
+        return Hours(
+            window=None if self.any_time else self.window or default.window,
+            weekdays=default.weekdays if self.weekdays is None else self.weekdays,
+            skip_holidays=default.skip_holidays if self.skip_holidays is None else self.skip_holidays,
+        )
 
 
 class Rule(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -39,6 +75,11 @@ class Rule(Struct, frozen=True, kw_only=True, omit_defaults=True):
     send_at: str | None = None
     late: Late = Late()
     per: Literal["account", "invoice"] = "account"
+    when: Filters = Filters()
+    hours: Hours = Hours()
+    critical: bool = False
+    cap: int | None = None
+    """The most non-critical notifications that a contact gets on a local day."""
     enabled: bool = True
     enabled_at: Instant | None = None
     version: int = 1
@@ -46,22 +87,37 @@ class Rule(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Rulebook:
-    """All versions of all rules and all companies of one configuration.
+    """All versions of all rules, all companies and what is held back, of one configuration.
 
     `offset` is that of the configuration's record on whimbrel.config, -1 where there is none (a simulation).
     """
 
-    __slots__ = ("_begins", "_of_trigger", "_versions", "companies", "offset")
+    __slots__ = ("_begins", "_of_trigger", "_versions", "companies", "offset", "switches")
 
-    def __init__(self, rules: Iterable[Rule], companies: Mapping[str, Company], offset: int = -1) -> None:
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        companies: Mapping[str, Company],
+        offset: int = -1,
+        switches: Switches = Switches(),  # noqa: B008 - frozen
+    ) -> None:
         self.companies = companies
         self.offset = offset
+        self.switches = switches
         self._versions = _by_id(rules)
         self._begins = {rule_id: [_begin(v) for v in versions] for rule_id, versions in self._versions.items()}
         self._of_trigger: dict[str, tuple[str, ...]] = {}
         for rule_id in sorted(self._versions):
             for trigger in {version.trigger for version in self._versions[rule_id]}:
                 self._of_trigger[trigger] = (*self._of_trigger.get(trigger, ()), rule_id)
+
+    def killed(self, company_id: str | None) -> bool:
+        """Whether a kill switch holds everything of the company but criticals; None: of a company not known yet."""
+        return self.switches.kill.holds(company_id)
+
+    def guard_held(self, rule_id: str) -> bool:
+        """Whether the guard holds the rule until an operator releases it; `switches.guard` names the trips."""
+        return self.switches.guard.holds(rule_id)
 
     def in_force(self, rule_id: str, instant: Instant) -> Rule | None:
         """The version of the rule that applies to moments at `instant`, disabled ones included.

@@ -26,8 +26,7 @@ class Stretch(msgspec.Struct, frozen=True):
 
 def company_of(book: Book, rulebook: Rulebook) -> Company | None:
     """Return the account's company; None while the account is unknown, or its company is no longer configured."""
-    details = book.account.details
-    return rulebook.companies.get(details.company_id) if details else None
+    return rulebook.companies.get(book.company_id) if book.company_id is not None else None
 
 
 def due(book: Book, company: Company, rulebook: Rulebook, stretch: Stretch) -> list[Occasion]:
@@ -38,20 +37,24 @@ def due(book: Book, company: Company, rulebook: Rulebook, stretch: Stretch) -> l
     clock = book.account.clock
     if clock is None:
         return []
-    present = Present(book, company, clock.day(stretch.begin))
+    present = Present(book, company, clock.day(stretch.begin), stretch.begin)
     first, last = days_after(present.today, -AROUND), days_after(clock.day(stretch.end), AROUND)
     found = []
     for trigger in DAY_TRIGGERS:
         for rule in versions_within(rulebook, trigger.id, stretch):
             minutes = minutes_of(send_at(rule, company))
             for coming in trigger.coming(present, rule):
-                if not first <= coming.day <= last:
+                if not first <= coming.day <= last and not _within(coming.earliest, stretch):
                     continue
                 moment = _moment(clock.moment(coming.day, minutes), coming)
                 if moment is not None and stretch.begin <= moment < stretch.end and applies(rule, moment):
                     found.append(_occasion(rule, coming, moment))
     found.sort(key=lambda occasion: (occasion.moment, occasion.rule, occasion.subject))
     return found
+
+
+def _within(instant: Instant | None, stretch: Stretch) -> bool:
+    return instant is not None and stretch.begin <= instant < stretch.end
 
 
 def versions_within(rulebook: Rulebook, trigger: str, stretch: Stretch) -> Iterator[Rule]:

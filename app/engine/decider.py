@@ -1,6 +1,7 @@
 """The triggers app's handler: facts and ticks in; books, decisions, notifications and dead letters out."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 
 from msgspec.structs import replace
 
@@ -9,24 +10,22 @@ from app.contract.codec import Fact, decode
 from app.contract.errors import ContractError, UnknownType
 from app.contract.instants import Instant, parse_instant
 from app.domain import keys
-from app.domain.book import Book, changes, decided_of, new_book, pack, read_book
+from app.domain.book import Book, changes, decided_of, new_book, pack, read_book, tally_of
 from app.domain.decide import ON_TIME
 from app.domain.decision import Decision
-from app.domain.occasion import Decided
+from app.domain.occasion import Decided, Tally
 from app.domain.rules import Rulebook
 from app.engine.coming import Stretch
 from app.engine.dead_letters import dead_letter
 from app.engine.due import accounts_due, expired, index_keys
 from app.engine.handler import View
-from app.engine.heart import Heart
+from app.engine.heart import Heart, book_of
 from app.engine.records import BACKLOG_HEADER, NOW_HEADER, Cursor, Record, Tick, header
 from app.engine.returning import answer
 from app.engine.txn import Txn
 from app.engine.writing import OutputTopics, as_record, notifications
 from app.engine.zones import Zones
 
-USERS = ("portal.user.created", "portal.user.password_reset_requested")
-"""Events about a login, which has no account and no rule yet."""
 NEVER: Instant = -(1 << 62)
 
 
@@ -50,9 +49,20 @@ class TxnLedger:
         """Keep it until the index calls it expired."""
         self._txn.put(keys.decided_row(account, rule, subject), pack(decided))
 
+    def count(self, account: str, contact: str, day: date) -> int:
+        """Return how many notifications the contact got that day."""
+        key = keys.cap_row(account, contact)
+        value = self._txn.get(key)
+        tally = tally_of(key, value) if value is not None else None
+        return tally.count if tally is not None and tally.day == day else 0
+
+    def add(self, account: str, contact: str, day: date) -> None:
+        """Count one more; earlier days are forgotten."""
+        self._txn.put(keys.cap_row(account, contact), pack(Tally(day, self.count(account, contact, day) + 1)))
+
     def write(self, decision: Decision) -> None:
         """Send the decision, and where it says so the notifications."""
-        key = decision.account_id.encode()
+        key = decision.owner.encode()
         self._txn.send(self._topics.decisions, key, as_record(decision, self._rulebook.offset))
         for notification in notifications(decision, self._rulebook, fresh=self._fresh):
             self._txn.send(self._topics.outbox, key, notification)
@@ -149,17 +159,16 @@ class Desk:
 
     def read(self, fact: Fact, now: Instant, told_late: bool) -> None:  # noqa: FBT001 - the record says so
         """Read one fact at `now`."""
-        if fact.type in USERS:
-            return
         if fact.time > now + ON_TIME:
             raise ContractError("time", "is more than 15 minutes ahead of now")
         self._heart.check(fact)
-        stored, book = self._open(fact.subject)
+        whose = book_of(fact)
+        stored, book = self._open(whose)
         cursor = self._view.cursor
-        if cursor is not None and cursor.after is not None and keys.row_account(fact.subject) > cursor.after:
+        if cursor is not None and cursor.after is not None and keys.row_account(whose) > cursor.after:
             book = self._heart.advance(book, cursor.instant + 1, cursor.now)
         backlog = told_late or self._is_backlog(fact, now)
-        self._books[fact.subject] = stored, self._heart.read(book, fact, now, backlog=backlog)
+        self._books[whose] = stored, self._heart.read(book, fact, now, backlog=backlog)
 
     def book(self, account: str) -> Book:
         """Return the account's book as it stands; its clock does not move."""

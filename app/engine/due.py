@@ -9,10 +9,12 @@ from datetime import date, timedelta
 
 from app.contract.instants import Instant
 from app.domain import keys
-from app.domain.book import account_of, decided_of, invoice_of
+from app.domain.book import account_of, card_of, decided_of, invoice_of, tally_of
 from app.domain.calendar import MIDNIGHT, first_instant, local_day, minutes_of
+from app.domain.card import Card
 from app.domain.delinquency import HORIZON
 from app.domain.invoice import Invoice
+from app.domain.occasion import Tally
 from app.domain.rules import Rule, Rulebook, send_at
 from app.engine.coming import Stretch, versions_within
 from app.engine.txn import Txn
@@ -22,6 +24,7 @@ from app.triggers import DAY_TRIGGERS
 READY = "ready"
 IRREGULAR = "irregular"
 ONE_DAY = timedelta(days=1)
+TWO_DAYS = timedelta(days=2)
 LAST = b"\xff"
 
 
@@ -29,6 +32,8 @@ def index_keys(key: bytes, value: bytes) -> Iterable[bytes]:
     """Return the index keys of a row: a pure function of it."""
     table, account_id, rest = keys.parse_row(key)
     account = keys.row_account(account_id)
+    if table == "cap":
+        return (_at("expires", end_of(tally_of(key, value)), key.decode()),)
     if table == "decided":
         return (_at("expires", decided_of(key, value).until, key.decode()),)
     if not rest:
@@ -37,7 +42,14 @@ def index_keys(key: bytes, value: bytes) -> Iterable[bytes]:
         return [
             f"{anchor}|{zone}|{day}|{account}|{rest}".encode() for anchor, zone, day in _dates(invoice_of(key, value))
         ]
+    if rest.startswith("card/"):
+        return _card_keys(card_of(key, value), account, rest)
     return ()
+
+
+def _card_keys(card: Card, account: str, rest: str) -> Iterator[bytes]:
+    if card.autopay:
+        yield f"card|{card.zone_key}|{card.last_day}|{account}|{rest}".encode()
 
 
 def _account_keys(key: bytes, value: bytes, account: str) -> Iterator[bytes]:
@@ -81,6 +93,11 @@ def accounts_due(
     return sorted(found)
 
 
+def end_of(tally: Tally) -> Instant:
+    """Return when a day's tally is of no use any more, in whatever zone."""
+    return first_instant("UTC", tally.day + TWO_DAYS)
+
+
 def expired(txn: Txn, now: Instant, limit: int) -> list[bytes]:
     """Return the keys of rows whose time to be forgotten has come, at most `limit`."""
     return [row for _, row in txn.due(b"expires|", _at("expires", now, ""), limit)]
@@ -121,7 +138,7 @@ def _flipping(txn: Txn, zone: Zone, stretch: Stretch) -> Iterator[str]:
 def _on(txn: Txn, zone: Zone, rule: Rule, day: date) -> Iterator[str]:
     """Yield the accounts that the rule may concern on the local day."""
     trigger = next(t for t in DAY_TRIGGERS if t.id == rule.trigger)
-    anchored = day - timedelta(days=trigger.offset(rule.x or 0))
+    anchored = trigger.anchored(day, rule.x or 0)
     for anchor in trigger.anchors:
         if anchor == READY:
             yield from _between(txn, READY, zone, _before_exclusions(zone, anchored), anchored)

@@ -6,23 +6,36 @@ import msgspec
 
 from app.contract.instants import Instant
 from app.domain.account import Contact
-from app.domain.audience import account_contacts
+from app.domain.audience import Recipient, account_contacts, named_contact
 from app.domain.book import Book
-from app.domain.decide import Circumstances, Verdict, changed_or_duplicate, decide, is_late, too_late, unchanged
+from app.domain.calendar import minutes_of
+from app.domain.decide import (
+    Circumstances,
+    Hold,
+    Verdict,
+    changed_or_duplicate,
+    decide,
+    is_late,
+    skipped,
+    too_late,
+    unchanged,
+)
 from app.domain.decision import Decision
+from app.domain.filters import passes
+from app.domain.hours import closed, hours_of, opens
 from app.domain.occasion import Decided, Occasion, Outcome, Pending, Reason
-from app.domain.rules import Rule, Rulebook
+from app.domain.rules import Rule, Rulebook, send_at
 from app.engine.coming import company_of
 from app.engine.ledger import Ledger
 from app.triggers import REGISTRY
-from app.triggers.base import Present
+from app.triggers.base import DayTrigger, EventTrigger, Present
 
 MOMENTS_KEPT = 8
 """Of one subject: an event that is published over and over must not grow its row without bound."""
 
 
 class Up(msgspec.Struct, frozen=True):
-    """Something that has come up: the book of its moment, and the instant `at` that its decision goes by."""
+    """Something that has come up: the book to judge it by, and the instant `at` that its decision goes by."""
 
     book: Book
     pending: Pending
@@ -35,6 +48,16 @@ class Up(msgspec.Struct, frozen=True):
         """What has come up."""
         return self.pending.occasion
 
+    @property
+    def order(self) -> tuple[Instant, Instant, str, str]:
+        """Decisions of one instant go by moment, rule and subject."""
+        return self.at, self.occasion.moment, self.occasion.rule, self.occasion.subject
+
+    @property
+    def reckoned(self) -> Instant:
+        """The instant by which it is late or not: time spent held does not count."""
+        return self.at if self.pending.held is None else self.pending.held
+
 
 class Judge:
     """Decides by one configuration, and writes into one ledger."""
@@ -44,84 +67,132 @@ class Judge:
         self._rulebook = rulebook
         self._ledger = ledger
 
-    def decide_all(self, up: Sequence[Up], book: Book) -> None:
-        """Decide in order of moment, rule and subject; what is late by the facts of `book`, the newest."""
-        newest = self._newest(up, book)
-        for one in sorted(up, key=lambda u: (u.occasion.moment, u.occasion.rule, u.occasion.subject)):
-            late = is_late(one.occasion, one.at)
-            self.decide(one, book, superseded=late and newest.get(_group(one), one) is not one)
+    def decide_all(self, up: Sequence[Up]) -> list[Pending]:
+        """Decide what comes up at one instant, in order; return what is held."""
+        newest = self._newest(up)
+        held = []
+        for one in sorted(up, key=lambda u: u.order):
+            superseded = is_late(one.occasion, one.reckoned) and newest.get(_group(one), one) is not one
+            pending = self.decide(one, superseded=superseded)
+            if pending is not None:
+                held.append(pending)
+        return held
 
-    def decide(self, up: Up, book: Book, *, superseded: bool = False) -> None:
-        """Decide one; on time by the book of its moment, else by `book`."""
-        occasion = up.occasion
-        present = self._present_of(up, book)
-        held = up.pending.why == "unknown_account"
+    def decide(self, up: Up, *, superseded: bool = False) -> Pending | None:
+        """Decide one; return it if it is held."""
+        present = self._present(up)
+        decided = self._recall(up)
         if present is None:  # still unknown after a day, or of a company that is no longer configured
-            self._write(up, None, Verdict(Outcome.SKIPPED, Reason.NO_RECIPIENT))
-            return
-        trigger = REGISTRY[occasion.trigger]
-        rule = self._rulebook.in_force(occasion.rule, up.at)
-        verdict = decide(
-            occasion,
-            Circumstances(
-                at=up.at,
-                rule=rule,
-                decided=None if held else self._recall(present.book, occasion),
-                holds=lambda: (up.just_now and _on_time(up)) or trigger.holds(present, occasion),
-                contacts=lambda: self._contacts(present, rule, trigger.categories),
-                superseded=superseded and bool(rule and rule.late.policy == "latest_only"),
-                waited=up.at - up.pending.since if held else 0,
-            ),
-        )
-        if not _leaves_no_line(up, verdict, None if held else self._recall(present.book, occasion)):
+            self._write(up, None, skipped(Reason.NO_RECIPIENT))
+            return None
+        verdict = decide(up.occasion, self._circumstances(up, present, decided, superseded=superseded))
+        if up.pending.held is None and _leaves_no_line(up, verdict, decided):
+            return None
+        if up.pending.held is None or verdict.outcome is not Outcome.HELD:
             self._write(up, present, verdict)
+        return _waiting(up, verdict)
 
-    def hold_unknown(self, book: Book, occasion: Occasion, now: Instant) -> bool:
-        """Hold what an unknown account's event calls up; False where it is decided at once, or already."""
-        decided = self._recall(book, occasion)
-        verdict = changed_or_duplicate(occasion, self._rulebook.in_force(occasion.rule, now), decided)
-        if decided is not None and occasion.moment in decided.moments:
-            return False
+    def hold_unknown(self, book: Book, occasion: Occasion, now: Instant) -> Pending | None:
+        """Hold what an unknown account's event calls up; None where it is decided at once, or was before."""
         up = Up(book, Pending(occasion, "unknown_account", now), now)
+        decided = self._recall(up)
+        if decided is not None and occasion.moment in decided.moments:
+            return None
+        verdict = changed_or_duplicate(occasion, self._rulebook.in_force(occasion.rule, now), decided)
         self._write(up, None, verdict or Verdict(Outcome.HELD, Reason.UNKNOWN_ACCOUNT))
-        return verdict is None
+        return msgspec.structs.replace(up.pending, held=now) if verdict is None else None
 
-    def _newest(self, up: Iterable[Up], book: Book) -> dict[tuple[str, str | None], Up]:
-        """Return, of one trigger's late moments for one invoice or account, the most recent that may be sent."""
+    def _circumstances(self, up: Up, present: Present, decided: Decided | None, *, superseded: bool) -> Circumstances:
+        occasion, trigger = up.occasion, REGISTRY[up.occasion.trigger]
+        rule = self._rulebook.in_force(occasion.rule, up.at)
+        latest_only = superseded and rule is not None and rule.late.policy == "latest_only"
+        return Circumstances(
+            at=up.at,
+            rule=rule,
+            decided=decided,
+            holds=lambda: up.just_now or trigger.holds(present, occasion),
+            passes=lambda: rule is None or passes(rule.when, present.book, occasion),
+            contacts=lambda: self._contacts(present, occasion, rule),
+            hold=lambda to: self._hold(present, occasion, rule, to) if rule else None,
+            superseded=lambda: latest_only or not occasion.highest or self._said_already(present, occasion),
+            held=up.pending.held,
+            capped=up.pending.why == "capped",
+        )
+
+    def _hold(self, present: Present, occasion: Occasion, rule: Rule, to: Iterable[Recipient]) -> Hold | None:
+        """Return why nothing may be sent now, and until when."""
+        company, clock, at = present.company, present.book.account.clock, present.at
+        if clock is None:
+            return None
+        if self._rulebook.killed(company.id):
+            return Hold(Reason.KILL_SWITCH, None)
+        if self._rulebook.guard_held(rule.id):
+            return Hold(Reason.GUARD, None)
+        hours = hours_of(rule, company)
+        on = minutes_of(send_at(rule, company)) if isinstance(REGISTRY[occasion.trigger], DayTrigger) else None
+        reason = closed(hours, company, clock, at)
+        if reason is not None:
+            return Hold(reason, opens(hours, company, clock, at, send_at=on))
+        if rule.cap is not None and any(
+            self._ledger.count(present.book.id, one.recipient, present.today) >= rule.cap for one in to
+        ):
+            return Hold(Reason.CAPPED, opens(hours, company, clock, at, send_at=on, later_day=True))
+        return None
+
+    def _said_already(self, present: Present, occasion: Occasion) -> bool:
+        trigger = REGISTRY[occasion.trigger]
+        said = trigger.superseded_by(present, occasion) if isinstance(trigger, EventTrigger) else None
+        if said is None:
+            return False
+        found = (self._ledger.recall(present.book.id, rule, said[1]) for rule in self._rulebook.rule_ids_of(said[0]))
+        return any(decided is not None and decided.committed is not None for decided in found)
+
+    def _newest(self, up: Iterable[Up]) -> dict[tuple[str, str | None], Up]:
+        """Return, of one trigger's late moments for one subject's thing, the most recent that holds and is not filtered."""
         newest: dict[tuple[str, str | None], Up] = {}
-        for one in sorted(up, key=lambda u: (u.occasion.moment, u.occasion.rule, u.occasion.subject)):
-            rule, present = self._rulebook.in_force(one.occasion.rule, one.at), self._present_of(one, book)
+        for one in sorted(up, key=lambda u: u.order):
+            rule, present = self._rulebook.in_force(one.occasion.rule, one.at), self._present(one)
             if rule is None or rule.late.policy != "latest_only" or not unchanged(one.occasion, rule):
                 continue
-            late = is_late(one.occasion, one.at) and not too_late(one.occasion, rule, one.at)
-            if late and present and REGISTRY[rule.trigger].holds(present, one.occasion):
+            late = is_late(one.occasion, one.reckoned) and not too_late(one.occasion, rule, one.reckoned)
+            if late and present and self._would_be_sent(present, one.occasion, rule):
                 newest[_group(one)] = one
         return newest
 
-    def _present_of(self, up: Up, newest: Book) -> Present | None:
-        """Return what is judged by: on time the book of the moment, else the newest one."""
-        book = up.book if _on_time(up) else newest
-        company, clock = company_of(book, self._rulebook), book.account.clock
-        return Present(book, company, clock.day(up.at)) if company and clock else None
+    def _would_be_sent(self, present: Present, occasion: Occasion, rule: Rule) -> bool:
+        return REGISTRY[rule.trigger].holds(present, occasion) and passes(rule.when, present.book, occasion)
 
-    def _contacts(self, present: Present, rule: Rule | None, default: tuple[str, ...]) -> list[Contact]:
-        details = present.book.account.details
-        categories = default if rule is None or rule.categories is None else rule.categories
-        return account_contacts(details, categories) if details else []
+    def _present(self, up: Up) -> Present | None:
+        company, clock = company_of(up.book, self._rulebook), up.book.account.clock
+        return Present(up.book, company, clock.day(up.at), up.at) if company and clock else None
 
-    def _recall(self, book: Book, occasion: Occasion) -> Decided | None:
-        return recall(self._ledger, book, occasion)
+    def _contacts(self, present: Present, occasion: Occasion, rule: Rule | None) -> list[Contact]:
+        account, trigger = present.book.account, REGISTRY[occasion.trigger]
+        if account.login is not None:
+            login = account.login
+            return [Contact(login.user_id, login.name, login.email, language=login.language)]
+        if account.details is None:
+            return []
+        named = named_contact(account.details, occasion.contact)
+        if trigger.audience == "contact" or (trigger.audience == "receipt" and named):
+            return named
+        categories = trigger.categories if rule is None or rule.categories is None else rule.categories
+        return account_contacts(account.details, categories)
+
+    def _recall(self, up: Up) -> Decided | None:
+        return recall(self._ledger, up.book, up.occasion)
 
     def _write(self, up: Up, present: Present | None, verdict: Verdict) -> None:
         occasion, rule = up.occasion, self._rulebook.in_force(up.occasion.rule, up.at)
-        sent = verdict.outcome is Outcome.SENT and present is not None
+        sent = present is not None and verdict.outcome is Outcome.SENT
         trigger = REGISTRY[occasion.trigger]
+        critical = rule is not None and rule.critical
         self._ledger.write(
             Decision(
                 rule=occasion.rule,
                 version=rule.version if rule else occasion.version,
                 trigger=occasion.trigger,
-                account_id=up.book.id,
+                book=up.book.id,
                 subject=occasion.subject,
                 x=occasion.x,
                 about=occasion.about,
@@ -133,13 +204,17 @@ class Judge:
                 company_id=present.company.id if present else None,
                 time_zone=present.book.account.clock.zone if present and present.book.account.clock else None,
                 template=(rule and rule.template) or trigger.template,
+                critical=critical,
                 message=trigger.message(present, occasion) if sent and present else None,
             )
         )
         self._remember(up.book, occasion, verdict)
+        if present is not None and sent and not critical:
+            for to in verdict.recipients:
+                self._ledger.add(up.book.id, to.recipient, present.today)
 
     def _remember(self, book: Book, occasion: Occasion, verdict: Verdict) -> None:
-        known = self._recall(book, occasion)
+        known = recall(self._ledger, book, occasion)
         moments = known.moments if known else ()
         if occasion.moment not in moments:
             moments = (*moments, occasion.moment)[-MOMENTS_KEPT:]
@@ -157,12 +232,15 @@ def recall(ledger: Ledger, book: Book, occasion: Occasion) -> Decided | None:
     return decided if decided is not None and decided.until >= occasion.moment else None
 
 
+def _waiting(up: Up, verdict: Verdict) -> Pending | None:
+    if verdict.outcome is not Outcome.HELD or verdict.reason is None:
+        return None
+    since = up.at if verdict.release is None else verdict.release
+    return Pending(up.occasion, verdict.reason.value, since, verdict.release, up.reckoned)
+
+
 def _group(up: Up) -> tuple[str, str | None]:
     return up.occasion.trigger, up.occasion.about
-
-
-def _on_time(up: Up) -> bool:
-    return up.at == up.pending.since
 
 
 def _leaves_no_line(up: Up, verdict: Verdict, decided: Decided | None) -> bool:

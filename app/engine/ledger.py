@@ -1,5 +1,6 @@
 """Where the heart's decisions go."""
 
+from datetime import date
 from typing import Protocol
 
 from app.domain.decision import Decision
@@ -14,6 +15,12 @@ class Ledger(Protocol):
 
     def remember(self, account: str, rule: str, subject: str, decided: Decided) -> None:
         """Keep it for 400 days."""
+
+    def count(self, account: str, contact: str, day: date) -> int:
+        """Return how many non-critical notifications the contact got on the local day."""
+
+    def add(self, account: str, contact: str, day: date) -> None:
+        """Count one more."""
 
     def write(self, decision: Decision) -> None:
         """Hand a decision on."""

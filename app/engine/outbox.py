@@ -43,6 +43,8 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     trigger: str
     template: str
     account_id: str
+    """The account's; the user's own id where `user` says so: a login may belong to no account."""
+    user: bool = False
     subject: str
     x: int | None = None
     """The rule's X at the decision."""

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from app import metrics
 from app.contract.errors import ContractError
 from app.contract.instants import Instant, format_instant, parse_instant
+from app.domain import keys
 from app.domain.book import Book
 from app.domain.occasion import Occasion
 from app.domain.rules import Rulebook
@@ -28,7 +29,12 @@ def answer(record: Record, book_of: Callable[[str], Book], rulebook: Rulebook, n
     `book_of` gives an account's book as it stands after the records before. Raises ContractError, which quotes nothing.
     """
     returned = _read(record)
-    holds = still_holds(_occasion(returned), book_of(returned.account_id), rulebook, now)
+    holds = still_holds(
+        _occasion(returned),
+        book_of(keys.user_book(returned.account_id) if returned.user else returned.account_id),
+        rulebook,
+        now,
+    )
     metrics.ANSWERS.labels("holds" if holds else "withdrawn").inc()
     checked_at = format_instant(min(now, record.timestamp * MILLISECOND))
     return encode(replace(returned, checked_at=checked_at, round=returned.round + 1, withdrawn=not holds))
@@ -42,7 +48,7 @@ def still_holds(occasion: Occasion, book: Book, rulebook: Rulebook, now: Instant
     company, clock = company_of(book, rulebook), book.account.clock
     if company is None or clock is None:
         return False
-    return REGISTRY[occasion.trigger].holds(Present(book, company, clock.day(now)), occasion)
+    return REGISTRY[occasion.trigger].holds(Present(book, company, clock.day(now), now), occasion)
 
 
 def _read(record: Record) -> Notification:

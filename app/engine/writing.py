@@ -29,8 +29,8 @@ class OutputTopics(Protocol):
 
 
 def as_line(decision: Decision) -> dict[str, Any]:
-    """Return the decision as `simulate` writes it (DOMAIN.md, section 7): only what is sent has recipients and keys."""
-    to = decision.recipients if decision.outcome is Outcome.SENT else ()
+    """Return the decision as `simulate` writes it (DOMAIN.md, section 7): what is sent or held has recipients and keys."""
+    to = decision.recipients if decision.outcome in (Outcome.SENT, Outcome.HELD) else ()
     return {
         "rule": decision.rule,
         "trigger": decision.trigger,
@@ -71,7 +71,8 @@ def notifications(decision: Decision, rulebook: Rulebook, *, fresh: bool) -> Ite
                 version=decision.version,
                 trigger=decision.trigger,
                 template=decision.template or decision.trigger,
-                account_id=decision.account_id,
+                account_id=decision.owner,
+                user=decision.account_id is None,
                 subject=decision.subject,
                 x=decision.x,
                 about=decision.about,
@@ -87,10 +88,11 @@ def notifications(decision: Decision, rulebook: Rulebook, *, fresh: bool) -> Ite
                 moment=format_instant(decision.moment),
                 decided_at=format_instant(decision.decided_at),
                 checked_at=format_instant(decision.decided_at),
+                critical=decision.critical,
                 fresh=fresh,
             )
         )
 
 
 def _key(decision: Decision, recipient: str, channel: str) -> str:
-    return dedup_key(decision.rule, decision.account_id, decision.subject, recipient, channel)
+    return dedup_key(decision.rule, decision.owner, decision.subject, recipient, channel)

@@ -16,7 +16,7 @@ from app.engine.coming import Stretch
 from app.engine.txn import Txn
 from app.triggers import DAY_TRIGGERS
 
-ANCHORS = ("due", "ready", "irregular", "since", "episode")
+ANCHORS = ("due", "ready", "irregular", "since", "episode", "card")
 """The parts of the index that file by zone and date: `anchor|zone|date|account|id`."""
 SURE = 2 * DAY
 """So long a stretch has a midnight in every zone."""

@@ -1,6 +1,7 @@
 """Plays a history, account by account, through the heart."""
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 import msgspec
 
@@ -11,10 +12,7 @@ from app.domain.book import Book, new_book
 from app.domain.decision import Decision
 from app.domain.occasion import Decided
 from app.domain.rules import Rulebook
-from app.engine.heart import Heart
-
-USERS = ("portal.user.created", "portal.user.password_reset_requested")
-"""Events about a login, which has no account."""
+from app.engine.heart import Heart, book_of
 
 
 class Pause(msgspec.Struct, frozen=True, order=True):
@@ -100,6 +98,7 @@ class Notes:
         """Begin empty."""
         self.decisions: list[Decision] = []
         self._decided: dict[tuple[str, str, str], Decided] = {}
+        self._caps: dict[tuple[str, str], dict[date, int]] = {}
 
     def recall(self, account: str, rule: str, subject: str) -> Decided | None:
         """Return what was decided of the subject."""
@@ -108,6 +107,14 @@ class Notes:
     def remember(self, account: str, rule: str, subject: str, decided: Decided) -> None:
         """Keep it."""
         self._decided[account, rule, subject] = decided
+
+    def count(self, account: str, contact: str, day: date) -> int:
+        """Return how many notifications the contact got that day."""
+        return self._caps.get((account, contact), {}).get(day, 0)
+
+    def add(self, account: str, contact: str, day: date) -> None:
+        """Count one more; earlier days are forgotten."""
+        self._caps[account, contact] = {day: self.count(account, contact, day) + 1}
 
     def write(self, decision: Decision) -> None:
         """Note a decision."""
@@ -124,11 +131,9 @@ def simulate(lines: Iterable[bytes], rulebook: Rulebook, span: Span) -> tuple[Se
             continue
         try:
             fact = decode(line, None, keyed=False)
-            if fact.type not in USERS:
-                course = courses.get(fact.subject) or courses.setdefault(
-                    fact.subject, Course(fact.subject, heart, span)
-                )
-                course.read(fact)
+            whose = book_of(fact)
+            course = courses.get(whose) or courses.setdefault(whose, Course(whose, heart, span))
+            course.read(fact)
         except UnknownType:
             continue
         except ContractError as error:

@@ -84,6 +84,6 @@ TRIGGER = DayTrigger(
     holds=holds,
     coming=coming,
     anchors=("episode", "since"),
-    offset=lambda _x: 0,
+    anchored=lambda day, _x: day,
     options=frozenset({"per"}),
 )

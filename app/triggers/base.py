@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from app.contract.codec import Fact
 from app.contract.instants import Instant
+from app.contract.types import PaymentSucceeded
 from app.domain.book import Book
 from app.domain.companies import Company
 from app.domain.invoice import Invoice
@@ -18,11 +19,12 @@ from app.domain.rules import Rule
 
 
 class Present(msgspec.Struct, frozen=True):
-    """What a trigger judges by: the book, the account's company, and the local day."""
+    """What a trigger judges by: the book, the account's company, the local day and the instant."""
 
     book: Book
     company: Company
     today: date
+    at: Instant
 
 
 class Coming(msgspec.Struct, frozen=True):
@@ -46,6 +48,13 @@ class Occurrence(msgspec.Struct, frozen=True):
     subject: str
     about: str | None = None
     facts: dict[str, Any] = {}
+    contact: str | None = None
+    """The contact whom the event names."""
+    expires_at: Instant | None = None
+    """When its link is of no use any more."""
+    reached: int | None = None
+    """Rules with an X up to this one come up, the highest of those whose filters match before the others."""
+    reached_before: int = 0
 
 
 class Money(msgspec.Struct, frozen=True):
@@ -68,6 +77,31 @@ class AccountVariables(msgspec.Struct, frozen=True, kw_only=True):
 
     account_name: str
     account_number: str | None
+
+
+class InvoiceSummary(msgspec.Struct, frozen=True):
+    """An invoice in short."""
+
+    invoice_number: str
+    total: Money
+    due_on: date
+    view_url: str | None
+    pdf_url: str | None
+
+
+MaybeInvoice = InvoiceSummary | None
+
+
+class UserVariables(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user's message may name: nothing of any account."""
+
+
+class PaymentVariables(AccountVariables, frozen=True, kw_only=True):
+    """What every message about a payment received may name. `invoice_ids`: what it pays, as far as the event says."""
+
+    amount: Money
+    method: Method
+    invoice_ids: tuple[str, ...]
 
 
 class InvoiceVariables(AccountVariables, frozen=True, kw_only=True):
@@ -94,12 +128,14 @@ class Trigger:
     """What both kinds have. `x_min` is the least X, None where the trigger takes none."""
 
     id: str
-    variables: type[AccountVariables]
-    message: Callable[[Present, Occasion], AccountVariables]
+    variables: type[msgspec.Struct]
+    message: Callable[[Present, Occasion], msgspec.Struct]
     """The typed variables of a message about the occasion, by present facts."""
     holds: Callable[[Present, Occasion], bool]
     """Whether it still holds, without the day count (DOMAIN.md, section 4, Still holds)."""
     categories: tuple[str, ...] = ("financial",)
+    audience: Literal["account", "contact", "receipt", "user"] = "account"
+    """Account contacts by category; the contact that the event names; that one, else account contacts; the user."""
     x_min: int | None = None
     options: frozenset[str] = field(default_factory=frozenset)
     """Options of a rule that only this trigger has."""
@@ -114,6 +150,8 @@ class Trigger:
 class EventTrigger(Trigger):
     """Fires on a fact."""
 
+    superseded_by: Callable[[Present, Occasion], tuple[str, str] | None] = lambda _present, _occasion: None
+    """The (trigger, subject) that says the same already, if one was sent or held; None where there is none."""
     occurs: Callable[[Book, Book, Fact], Occurrence | None]
     """(before, after, fact) -> what a message is called for, None where the fact is no occurrence."""
 
@@ -122,11 +160,12 @@ class EventTrigger(Trigger):
 class DayTrigger(Trigger):
     """Fires on a local day that is counted from a date.
 
-    `anchors` name the dates in the due index (see app/engine/due.py), `offset` how many days after them day X lies.
+    `anchors` name the dates in the due index (see app/engine/due.py); `anchored` returns, of a local day and X, the date
+    that is looked up there.
     """
 
     anchors: tuple[str, ...]
-    offset: Callable[[int], int]
+    anchored: Callable[[date, int], date]
     coming: Callable[[Present, Rule], Iterable[Coming]]
 
 
@@ -152,6 +191,24 @@ def invoice_variables(present: Present, occasion: Occasion) -> dict[str, Any]:
         "pdf_url": invoice.pdf_url,
         "auto_pay_on": invoice.auto_pay_on,
     }
+
+
+def paid(data: PaymentSucceeded) -> dict[str, Any]:
+    """Return what the event says of a payment received, as plain data: PaymentVariables without the account's."""
+    return {
+        "amount": {"amount": data.amount, "currency": data.currency},
+        "method": {"kind": data.method.kind, "last4": data.method.last4, "brand": data.method.brand},
+        "invoice_ids": list(data.invoice_ids),
+    }
+
+
+def maybe_invoice(invoice: Invoice | None) -> "InvoiceSummary | None":
+    """Return what a message shows of an invoice that it is only loosely about."""
+    if invoice is None:
+        return None
+    return InvoiceSummary(
+        invoice.number, Money(invoice.total, invoice.currency), invoice.due_on, invoice.view_url, invoice.pdf_url
+    )
 
 
 def invoice_of(present: Present, occasion: Occasion) -> Invoice | None:

@@ -52,5 +52,5 @@ TRIGGER = DayTrigger(
     holds=holds,
     coming=coming,
     anchors=("ready",),
-    offset=lambda x: -x,
+    anchored=lambda day, x: day + timedelta(days=x),
 )

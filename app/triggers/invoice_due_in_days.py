@@ -46,5 +46,5 @@ TRIGGER = DayTrigger(
     holds=holds,
     coming=coming,
     anchors=("due",),
-    offset=lambda x: -x,
+    anchored=lambda day, x: day + timedelta(days=x),
 )

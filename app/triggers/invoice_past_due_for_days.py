@@ -45,5 +45,5 @@ TRIGGER = DayTrigger(
     holds=holds,
     coming=coming,
     anchors=("due",),
-    offset=lambda x: x,
+    anchored=lambda day, x: day - timedelta(days=x),
 )

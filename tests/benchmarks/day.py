@@ -71,7 +71,7 @@ def _invoices(count: int) -> Iterator[tuple[bytes, bytes]]:
             ready_on=due_on + timedelta(days=14),
             zone_key=keys.company_zone(COMPANY.id),
         )
-        yield keys.invoice_row(f"acc-{number * 7 % count:08d}", invoice.invoice_id), pack(invoice)
+        yield keys.item_row(f"acc-{number * 7 % count:08d}", "invoice", invoice.invoice_id), pack(invoice)
 
 
 def _look(store: RocksStore, wanted: int) -> float:

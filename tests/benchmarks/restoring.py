@@ -77,7 +77,7 @@ def _row(number: int, dice: random.Random) -> tuple[bytes, bytes]:
         ready_on=due_on + timedelta(days=14) if is_open else None,
         zone_key=keys.company_zone("north"),
     )
-    return keys.invoice_row(f"acc-{number // 3:08d}", invoice.invoice_id), pack(invoice)
+    return keys.item_row(f"acc-{number // 3:08d}", "invoice", invoice.invoice_id), pack(invoice)
 
 
 async def _restored(bootstrap: str, state: Path, row_count: int) -> float:

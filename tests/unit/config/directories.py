@@ -6,6 +6,7 @@ import pytest
 
 from app.config.check import load_dir
 from app.config.mistakes import ConfigError
+from app.domain.builtin import BUILT_IN
 from app.domain.companies import Company
 from app.domain.rules import Rule
 from app.triggers import REGISTRY
@@ -26,7 +27,9 @@ def a_directory(path: Path, rules: str = RULES, companies: str = COMPANIES) -> P
 
 
 def rules_of(path: Path, text: str) -> tuple[Rule, ...]:
-    return load_dir(a_directory(path, rules=text), REGISTRY).rules
+    """Return the rules written, without the built-in ones as delivered."""
+    rules = load_dir(a_directory(path, rules=text), REGISTRY).rules
+    return tuple(rule for rule in rules if rule not in BUILT_IN)
 
 
 def companies_of(path: Path, text: str) -> tuple[Company, ...]:

@@ -1,8 +1,9 @@
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from app.domain.companies import Company, Exclusion
+from app.domain.companies import Company, Exclusion, Holidays
 from tests.unit.config.directories import COMPANIES, companies_of, mistakes
 
 
@@ -15,7 +16,8 @@ def test_a_company_with_everything_is_read(tmp_path: Path) -> None:
   locale: de-DE
   time_zone: Europe/Berlin
   delinquency_exclusions: [{day: 25, month: 12}, {day: 29, month: 2}, {day: 2, month: 1, year: 2027}, {weekday: sun}]
-  send: {at: "08:15"}
+  send: {at: "08:15", window: "20:00-06:30", weekdays: [sat-mon], skip_holidays: false}
+  holidays: {country: DE, subdivision: BE, dates: [2026-12-24], except: [2026-03-08]}
 """
     assert companies_of(tmp_path, text) == (
         Company(
@@ -33,6 +35,10 @@ def test_a_company_with_everything_is_read(tmp_path: Path) -> None:
                 Exclusion(day=2, month=1, year=2027),
                 Exclusion(weekday=6),
             ),
+            holidays=Holidays("DE", "BE", (date(2026, 12, 24),), (date(2026, 3, 8),)),
+            window=(1200, 390),
+            weekdays=(0, 5, 6),
+            skip_holidays=False,
         ),
     )
 
@@ -40,8 +46,6 @@ def test_a_company_with_everything_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "expected"),
     [
-        ("holidays: {country: US}", "holidays: not yet supported"),
-        ("send: {weekdays: mon-sat}", "send.weekdays: not yet supported"),
         ("send: {at: noon}", 'send.at: must be a time of day from "00:00" to "23:59" (found "noon")'),
         ("reply_to: Help <help@acme.example>", "reply_to: must be one e-mail address, as billing@acme.example"),
         ("reply_to: help@", "reply_to: must be one e-mail address, as billing@acme.example"),
@@ -107,3 +111,50 @@ def test_a_company_stands_once(tmp_path: Path) -> None:
     assert mistakes(tmp_path, companies=f"[{one}, {one}]") == [
         'companies.yaml:1: id: "a" is in line 1 already; each company stands once'
     ]
+
+
+def test_a_company_s_window_of_null_is_none(tmp_path: Path) -> None:
+    company = companies_of(tmp_path, COMPANIES + "  send: {window: null}\n")[0]
+    assert (company.window, company.weekdays, company.skip_holidays, company.holidays) == (None, None, None, Holidays())
+
+
+@pytest.mark.parametrize(
+    ("holidays", "expected"),
+    [
+        ("US", "holidays: must be fields, as {country: US, subdivision: IL, dates: [2026-12-24], "),
+        ("{country: XX}", 'holidays.country: must be the ISO 3166 code of a country, as US (found "XX")'),
+        ("{country: usa}", "holidays.country: must be the ISO 3166 code of a country, as US; did you mean US? "),
+        (
+            "{country: United States}",
+            "holidays.country: must be the ISO 3166 code of a country, as US; did you mean US",
+        ),
+        ("{country: [US]}", "holidays.country: must be the ISO 3166 code of a country, as US (found a list)"),
+        ("{subdivision: IL}", "holidays.subdivision: needs a country beside it"),
+        ("{country: CH, subdivision: ZZH}", "holidays.subdivision: must be one of AG, AI, AR, BE, "),
+        ("{country: US, subdivision: [IL]}", "holidays.subdivision: must be one of AK, AL, "),
+        ("{country: JP, subdivision: X}", "holidays.subdivision: JP has no subdivisions with holidays of their own"),
+        ("{dates: 2026-12-24}", "holidays.dates: must be a list of dates, as [2026-12-24]"),
+        ("{dates: [2026-12-24, 24.12.]}", 'holidays.dates[1]: must be a date, as 2026-12-24 (found "24.12.")'),
+        ("{except: [2026-02-29]}", 'holidays.except[0]: must be a date, as 2026-12-24 (found "2026-02-29")'),
+        ("{except: [20260228]}", 'holidays.except[0]: must be a date, as 2026-12-24 (found "20260228")'),
+        ("{except: [[]]}", "holidays.except[0]: must be a date, as 2026-12-24 (found a list)"),
+        ("{county: US}", "holidays.county: unknown field; accepted: country, subdivision, dates, except; did you mean"),
+    ],
+)
+def test_holidays_that_cannot_be_are_refused_with_what_is_accepted(
+    tmp_path: Path, holidays: str, expected: str
+) -> None:
+    found = mistakes(tmp_path, companies=f"{COMPANIES}  holidays: {holidays}\n")
+    assert len(found) == 1
+    assert found[0].startswith(f"companies.yaml:5: {expected}")
+
+
+def test_a_subdivision_s_name_suggests_its_code(tmp_path: Path) -> None:
+    found = mistakes(tmp_path, companies=f"{COMPANIES}  holidays: {{country: US, subdivision: Illinois}}\n")
+    assert found[0].endswith('WY; did you mean IL? (found "Illinois")')
+
+
+def test_the_country_of_no_is_norway(tmp_path: Path) -> None:
+    company = companies_of(tmp_path, COMPANIES + "  holidays: {country: NO}\n")[0]
+    assert company.holidays.cover(date(2026, 5, 17))
+    assert not company.holidays.cover(date(2026, 7, 4))

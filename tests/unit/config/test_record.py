@@ -1,14 +1,16 @@
 import json
+from datetime import date
 
 import pytest
 from msgspec.structs import replace
 
-from app.config.changes import changes
 from app.config.check import Config
-from app.config.record import RecordError, next_record, read_config, read_record
+from app.config.record import RecordError, next_record, next_switches, read, read_record
 from app.contract.instants import DAY, SECOND, Instant, parse_instant
-from app.domain.companies import Company, Exclusion
-from app.domain.rules import Late, Rule
+from app.domain.builtin import BUILT_IN, BUILT_IN_BY_ID
+from app.domain.companies import Company, Exclusion, Holidays
+from app.domain.rules import Filters, Hours, Late, Rule
+from app.domain.switches import Guard, Kill, Switches, Trip, TripId
 
 T = parse_instant("2026-06-01T00:00:00Z")
 ACME = Company(
@@ -42,7 +44,18 @@ class Topic:
         return True
 
     def config(self) -> Config:
-        return read_config(self.value, self.at)
+        return read(self.value, self.at).config
+
+    def rule(self, rule_id: str) -> Rule:
+        return next(rule for rule in self.config().rules if rule.id == rule_id)
+
+    def switch(self, at: Instant, switches: Switches) -> bool:
+        assert self.value is not None
+        record = next_switches(self.value, self.at, lambda _: switches)
+        if record is None:
+            return False
+        self.value, self.at = record, at
+        return True
 
     def versions(self, rule_id: str) -> list[tuple[int, int | None, bool, Instant | None]]:
         assert self.value is not None
@@ -55,7 +68,7 @@ def test_what_is_new_is_in_force_30_seconds_after_its_record() -> None:
     assert topic.apply(T, a_config(PAST_DUE, FAILED))
     assert topic.versions("past-due") == [(1, 7, True, T + 30 * SECOND)]
     assert topic.config().companies == {"acme": ACME}
-    assert replace(topic.config().rules[0], enabled_at=None) == FAILED
+    assert replace(topic.rule("failed"), enabled_at=None) == FAILED
 
 
 def test_an_apply_that_changes_nothing_writes_nothing() -> None:
@@ -158,8 +171,12 @@ def test_the_record_is_json_with_a_format() -> None:
     record = next_record(None, 0, a_config(PAST_DUE), as_written=False)
     assert record is not None
     assert json.loads(record) == {
-        "format": 1,
-        "rules": [{"id": "past-due", "trigger": "invoice_past_due_for_days", "x": 7, "enabled_at": "apply"}],
+        "format": 2,
+        "rules": [
+            {"id": "past-due", "trigger": "invoice_past_due_for_days", "x": 7, "enabled_at": "apply"},
+            {"id": "user_created", "trigger": "user_created", "critical": True, "version": 0},
+            {"id": "user_forgot_password", "trigger": "user_forgot_password", "critical": True, "version": 0},
+        ],
         "companies": [
             {
                 "id": "acme",
@@ -170,6 +187,8 @@ def test_the_record_is_json_with_a_format() -> None:
                 "exclusions": [{"weekday": 6}],
             }
         ],
+        "kill": {},
+        "guard": {},
     }
 
 
@@ -178,7 +197,8 @@ def test_the_record_is_json_with_a_format() -> None:
     [
         (b"", "cannot be read"),
         (b"\xff", "cannot be read"),
-        (b'{"format": 2, "rules": "in another way"}', "has format 2, this version reads 1"),
+        (b'{"format": 3, "rules": "in another way"}', "has format 3, this version reads up to 2"),
+        (b'{"format": 2, "rules": [], "companies": [], "kill": {"all": "yes"}}', "cannot be read"),
         (b'{"format": 1, "rules": []}', "cannot be read: .*companies"),
         (b'{"format": 1, "rules": [{"id": "a"}], "companies": []}', "cannot be read: .*trigger"),
         (b'{"format": 1, "rules": [{"id": "a", "trigger": "t", "enabled_at": 5}], "companies": []}', "cannot be read"),
@@ -193,38 +213,115 @@ def test_a_record_that_cannot_be_read_is_an_error_and_never_half_taken(value: by
         read_record(value, T, 0)
 
 
-def test_changes_name_each_rule_and_company_and_what_differs() -> None:
-    before = a_config(PAST_DUE, FAILED, replace(FAILED, id="gone"), companies=(ACME, replace(ACME, id="old")))
-    after = a_config(
-        replace(
-            PAST_DUE,
-            x=5,
-            enabled_at=T,
-            version=2,
-            categories=("general", "news"),
-            late=Late("skip", 36 * 3600 * SECOND),
-        ),
-        FAILED,
-        replace(FAILED, id="added", enabled_at=T),
-        companies=(replace(ACME, exclusions=(Exclusion(day=25, month=12),)), replace(ACME, id="new")),
+def test_every_option_comes_back_as_it_was_applied() -> None:
+    rule = replace(
+        PAST_DUE,
+        when=Filters(company=("acme",), minimum_amount=5, minimum_currency="USD", include_child_accounts=False),
+        hours=Hours(any_time=True, weekdays=(0, 4), skip_holidays=True),
+        critical=True,
+        cap=2,
     )
-    assert changes(before, after) == [
-        "added: version 1, from 2026-06-01T00:00:00Z: new",
-        "gone: forgotten",
-        (
-            "past-due: version 2, from 2026-06-01T00:00:00Z: x 7 -> 5, categories default -> [general, news], "
-            "late send within 3d -> skip within 36h"
-        ),
-        "company acme: exclusions [weekday 6] -> [day 25 month 12]",
-        "company new: new",
-        "company old: removed",
-    ]
+    company = replace(
+        ACME,
+        holidays=Holidays("US", "IL", (date(2026, 12, 24),), (date(2026, 10, 12),)),
+        window=(480, 1440),
+        weekdays=(0, 1),
+        skip_holidays=False,
+    )
+    topic = Topic()
+    topic.apply(T, a_config(rule, companies=(company,)))
+    assert topic.rule("past-due") == replace(rule, enabled_at=T + 30 * SECOND)
+    assert topic.config().companies == {"acme": company}
 
 
-def test_changes_of_a_disabled_rule_and_of_its_version_alone_are_said() -> None:
-    before = a_config(PAST_DUE, FAILED)
-    after = a_config(replace(PAST_DUE, enabled=False, version=2), replace(FAILED, version=2))
-    assert changes(before, after) == [
-        "failed: version 2, since ever: same definition",
-        "past-due: version 2, since ever: enabled true -> false",
+def test_a_record_of_format_1_is_read_and_gets_the_built_in_rules() -> None:
+    rule = b'{"id": "failed", "trigger": "payment_failed", "enabled_at": "apply"}'
+    old = b'{"format": 1, "rules": [' + rule + b'], "companies": []}'
+    found = read(old, T)
+    assert found.config.rules == (
+        *BUILT_IN,
+        Rule(id="failed", trigger="payment_failed", enabled_at=T + 30 * SECOND),
+    )
+    assert found.switches == Switches()
+    assert next_record(old, T, Config((Rule(id="failed", trigger="payment_failed"),), {}), as_written=False) is None
+
+
+def test_built_in_rules_are_in_force_since_ever_from_the_first_apply() -> None:
+    topic = Topic()
+    topic.apply(T, a_config(PAST_DUE))
+    assert topic.versions("user_created") == [(0, None, True, None)]
+
+
+def test_a_changed_built_in_rule_is_stamped_and_goes_back_when_its_entry_is_gone() -> None:
+    own = replace(BUILT_IN_BY_ID["user_created"], template="own", version=1)
+    topic = Topic()
+    topic.apply(T, a_config(own))
+    topic.apply(T + DAY, a_config())
+    assert not topic.apply(T + 2 * DAY, a_config())
+    assert topic.versions("user_created") == [
+        (0, None, True, None),
+        (1, None, True, T + 30 * SECOND),
+        (2, None, True, T + DAY + 30 * SECOND),
     ]
+    assert [rule.template for rule in topic.config().rules if rule.id == "user_created"] == [None, "own", None]
+
+
+def test_a_built_in_rule_changed_long_ago_is_carried_without_its_first_version() -> None:
+    own = replace(BUILT_IN_BY_ID["user_created"], template="own")
+    topic = Topic()
+    topic.apply(T, a_config(own))
+    topic.apply(T + 500 * DAY, a_config(own, PAST_DUE))
+    topic.apply(T + 1000 * DAY, a_config(own, FAILED))
+    assert [version for version, *_ in topic.versions("user_created")] == [0, 1]
+    assert not topic.apply(T + 1001 * DAY, a_config(own, FAILED))
+
+
+KILLED = Switches(Kill(companies=("acme",)))
+TRIP = Trip(TripId("past-due", 3, T), recipients=1_200, limit=1_000)
+
+
+def test_switches_are_in_force_with_their_record() -> None:
+    topic = Topic()
+    topic.apply(T, a_config(PAST_DUE))
+    assert topic.switch(T + DAY, Switches(Kill(all=True), Guard(open=(TRIP,))))
+    assert topic.value is not None
+    book = read_record(topic.value, topic.at, 7)
+    assert book.killed("acme")
+    assert book.guard_held("past-due")
+    assert book.switches.guard.open == (TRIP,)
+
+
+def test_a_switch_leaves_rules_and_companies_as_they_are() -> None:
+    topic = Topic()
+    topic.apply(T, a_config(PAST_DUE, FAILED))
+    before = topic.config()
+    topic.switch(T + DAY, KILLED)
+    assert topic.config() == before
+
+
+def test_a_switch_that_changes_nothing_writes_nothing() -> None:
+    topic = Topic()
+    topic.apply(T, a_config(PAST_DUE))
+    assert not topic.switch(T + DAY, Switches())
+    assert topic.switch(T + DAY, KILLED)
+    assert not topic.switch(T + 2 * DAY, KILLED)
+
+
+@pytest.mark.parametrize("as_written", [False, True])
+def test_an_apply_leaves_the_switches_as_they_are(*, as_written: bool) -> None:
+    topic = Topic()
+    topic.apply(T, a_config(PAST_DUE))
+    topic.switch(T + DAY, Switches(Kill(all=True), Guard(open=(TRIP,))))
+    assert topic.apply(T + 2 * DAY, a_config(FAILED), as_written=as_written)
+    assert read(topic.value, topic.at).switches == Switches(Kill(all=True), Guard(open=(TRIP,)))
+
+
+def test_releases_older_than_400_days_are_no_longer_carried() -> None:
+    topic = Topic()
+    topic.apply(T, a_config(PAST_DUE))
+    topic.switch(T + DAY, Switches(guard=Guard(released=(TRIP.id,))))
+    topic.apply(T + 400 * DAY, a_config(PAST_DUE, FAILED))
+    topic.apply(T + 401 * DAY, a_config(PAST_DUE))
+    assert read(topic.value, topic.at).switches.guard.released == (TRIP.id,)
+    topic.apply(T + 402 * DAY, a_config(PAST_DUE, FAILED))
+    assert read(topic.value, topic.at).switches.guard.released == ()

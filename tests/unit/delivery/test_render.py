@@ -34,18 +34,13 @@ def test_every_trigger_has_a_template_that_names_only_its_variables(trigger: str
     assert check_template(REGISTRY[trigger].template, REGISTRY[trigger].variables, RENDERER) == []
 
 
-@pytest.mark.parametrize("trigger", VARIABLES)
-def test_every_message_has_its_amount_and_whom_it_is_for_in_both_parts(trigger: str) -> None:
+@pytest.mark.parametrize("trigger", [name for name in VARIABLES if "invoice_balance" in VARIABLES[name]])
+def test_a_message_about_an_invoice_asks_for_its_balance(trigger: str) -> None:
     message = rendered(a_notification(trigger))
-    amount = {"account_becomes_delinquent": "$169.00"}.get(trigger)
+    balance = VARIABLES[trigger]["invoice_balance"]
     for body in (message.text, message.html):
-        assert "Ann Miller" in body
-        assert "Acme Fiber" in body
-        assert "A-1042" in body
-        assert amount in body if amount else "$84.50" in body or "$34.50" in body
+        assert locales.money(balance["amount"], balance["currency"], Locale.parse("en_US")) in body
     assert "\n" not in message.subject
-    assert "{" not in message.text
-    assert len(message.subject) < 90
 
 
 @pytest.mark.parametrize("trigger", [name for name in VARIABLES if "view_url" in VARIABLES[name]])

@@ -1,0 +1,46 @@
+"""A stored card (DOMAIN.md, sections 2 and 3, trigger 3)."""
+
+from calendar import monthrange
+from datetime import date
+
+import msgspec
+
+from app.contract.instants import Instant
+
+
+class Card(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One card. `expires` is YYYY-MM; `since`: the instant at which it was stored, set to autopay or given this expiry.
+
+    `silent`: by a snapshot, or before its account by one: it fires on its opening day alone.
+    """
+
+    card_id: str
+    brand: str
+    last4: str
+    expires: str
+    autopay: bool
+    since: Instant
+    silent: bool = False
+    zone_key: str = ""
+
+    @property
+    def row_id(self) -> str:
+        """The id that its row bears."""
+        return self.card_id
+
+    @property
+    def last_day(self) -> date:
+        """The day on which it expires: the last of its month."""
+        return last_of_month(int(self.expires[:4]), int(self.expires[5:]))
+
+
+def last_of_month(year: int, month: int) -> date:
+    """Return the last day of a month; months beyond December or before January count on."""
+    year, month = year + (month - 1) // 12, (month - 1) % 12 + 1
+    return date(year, month, monthrange(year, month)[1])
+
+
+def months_before(day: date, months: int) -> date:
+    """Return the same day of an earlier month, clipped to that month's end."""
+    end = last_of_month(day.year, day.month - months)
+    return end.replace(day=min(day.day, end.day))

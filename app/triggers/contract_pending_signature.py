@@ -1,0 +1,50 @@
+"""2: a contract is sent for signature, by hand or by a job's completion."""
+
+import msgspec
+
+from app.contract.codec import Fact
+from app.contract.types import ContractSent
+from app.domain.book import Book
+from app.domain.keys import subject
+from app.domain.occasion import Occasion
+from app.triggers.base import AccountVariables, EventTrigger, Occurrence, Present, account_variables, happened
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What the event said. `sign_url` lets someone in: it goes into the message alone."""
+
+    sign_url: str
+    custom_message: str | None
+
+
+class Variables(AccountVariables, frozen=True, kw_only=True):
+    """`sign_url`: where to sign; `custom_message`: a line of the sender's own."""
+
+    sign_url: str
+    custom_message: str | None
+
+
+def occurs(_before: Book, _after: Book, fact: Fact) -> Occurrence | None:
+    """Each sending, again too."""
+    data = fact.data
+    if not isinstance(data, ContractSent):
+        return None
+    about = subject("contract", data.contract_id, fact.source, fact.id)
+    said = msgspec.to_builtins(Said(data.sign_url, data.custom_message))
+    return Occurrence(about, data.contract_id, said, contact=data.contact_id)
+
+
+def message(present: Present, occasion: Occasion) -> Variables:
+    """Return what the event said."""
+    said = msgspec.convert(occasion.facts, Said)
+    return Variables(**account_variables(present), **msgspec.structs.asdict(said))
+
+
+TRIGGER = EventTrigger(
+    id="contract_pending_signature",
+    audience="contact",
+    variables=Variables,
+    message=message,
+    holds=happened,
+    occurs=occurs,
+)

@@ -1,0 +1,38 @@
+"""9: the signed contract is sent to a contact."""
+
+from app.contract.codec import Fact
+from app.contract.types import SignedCopySent
+from app.domain.book import Book
+from app.domain.keys import subject
+from app.domain.occasion import Occasion
+from app.triggers.base import AccountVariables, EventTrigger, Occurrence, Present, account_variables, happened
+
+
+class Variables(AccountVariables, frozen=True, kw_only=True):
+    """`copy_url`: where the signed copy lies, None if it is not to be fetched."""
+
+    copy_url: str | None
+
+
+def occurs(_before: Book, _after: Book, fact: Fact) -> Occurrence | None:
+    """Each sending."""
+    data = fact.data
+    if not isinstance(data, SignedCopySent):
+        return None
+    about = subject("contract", data.contract_id, fact.source, fact.id)
+    return Occurrence(about, data.contract_id, {"copy_url": data.copy_url}, contact=data.contact_id)
+
+
+def message(present: Present, occasion: Occasion) -> Variables:
+    """Return where the copy is."""
+    return Variables(**account_variables(present), copy_url=(occasion.facts or {}).get("copy_url"))
+
+
+TRIGGER = EventTrigger(
+    id="contract_signed_copy",
+    audience="contact",
+    variables=Variables,
+    message=message,
+    holds=happened,
+    occurs=occurs,
+)
