@@ -1,6 +1,7 @@
 """The composition root: the one place that builds adapters and wires them together."""
 
 from app import clock
+from app.contract.instants import SECOND
 from app.delivery.pump import Ports
 from app.delivery.relay import Relay
 from app.delivery.render import Renderer
@@ -40,7 +41,10 @@ def sender(settings: Settings) -> Wiring:
         variables={id_: trigger.variables for id_, trigger in REGISTRY.items()},
         delivery=settings.delivery,
         deliveries=names.deliveries,
+        returns=names.returns,
         dead_letters=names.dead_letters,
+        freshness=round(settings.freshness_seconds * SECOND),
+        first_retry=round(settings.retry_seconds * SECOND),
         now=clock.now,
     )
     return Wiring(

@@ -46,6 +46,10 @@ class Settings:
     """Seconds for each of the dialogue's steps."""
     smtp_concurrency: int = 8
     """Connections to the relay, a worker."""
+    retry_seconds: float = 60.0
+    """Wait before a message that the relay has put off is tried again; it doubles with each attempt, up to 2 h."""
+    freshness_seconds: float = 900.0
+    """A message is handed over while it was known to be true so long ago; older, it is checked first."""
     templates: Path | None = None
     """A directory of templates that takes precedence over the built-in ones."""
     metrics_port: int = 0

@@ -1,7 +1,8 @@
 """The sender's table `attempts`: one row a notification, from the outbox to its last word, and the marks of repeats.
 
-A row waits, or is being attempted (journaled before a byte of the message leaves), or is done. Done rows are kept long
-enough to know a repeat by its dedup key; older ones are known by their output id (ARCHITECTURE.md, section 5, Sender).
+A row waits, or is being attempted (journaled before a byte of the message leaves), or has gone back to be checked, or
+is done. Done rows are kept long enough to know a repeat by its dedup key; older ones are known by their output id
+(ARCHITECTURE.md, section 5, Sender and Returns).
 """
 
 from collections.abc import Iterable
@@ -22,7 +23,7 @@ INCARNATIONS: Final = 8
 _PREFIX: Final = b"attempt/"
 _MARKS: Final = b"marks"
 
-State = Literal["waiting", "attempting", "done"]
+State = Literal["waiting", "attempting", "returned", "done"]
 
 
 class RowFormatError(WhimbrelError):
@@ -35,12 +36,14 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True):
     format: int
     state: State
     due: Instant
-    """Waiting: not to be tried before; done: may be forgotten after; attempting: when it began."""
+    """Waiting: not to be tried before; attempting: when it began; returned: expires; done: may be forgotten."""
     received: Instant
     attempts: int
     """Hand-overs begun so far, those included that got no further than the relay's door."""
     notification: bytes
-    """The outbox record's value; empty once done."""
+    """The outbox record's value, of the highest round; empty once done."""
+    rounds: int = 0
+    """Given back so often since the last attempt."""
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
@@ -89,6 +92,11 @@ def waiting(txn: Txn, limit: int) -> list[tuple[Instant, bytes]]:
     """Return (due, row key) of at most `limit` waiting rows, the earliest first."""
     entries = txn.due(_bound("waiting", 0), _bound("waiting", _END), limit)
     return [(int.from_bytes(index_key[1:9], "big"), key) for index_key, key in entries]
+
+
+def unanswered(txn: Txn, now: Instant, limit: int) -> list[bytes]:
+    """Return the keys of at most `limit` rows that have gone back and expired there."""
+    return [key for _, key in txn.due(_bound("returned", 0), _bound("returned", now), limit)]
 
 
 def is_repeat(txn: Txn, output_id: bytes) -> bool:

@@ -6,20 +6,22 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NoReturn
 
 import msgspec
+from msgspec.structs import replace
 
 from app import metrics
-from app.contract.instants import SECOND, Instant, format_instant, parse_instant
-from app.delivery import attempts, retry, smtp
+from app.contract.instants import SECOND, Instant, parse_instant
+from app.delivery import attempts, outcomes, retry, returns, smtp
 from app.delivery.attempts import Attempt
 from app.delivery.message import AddressError, Envelope, build, message_id
+from app.delivery.outcomes import Verdict
 from app.delivery.relay import Abandoned, Relay, Result
 from app.delivery.render import Renderer, RenderError
 from app.engine.handler import LaneAccess, View
 from app.engine.lane import LaneStoppedError
-from app.engine.outbox import Delivery, DeliveryOutcome, Notification, decode_notification, encode
+from app.engine.outbox import Notification, decode_notification
 from app.engine.txn import Txn
 
 LOOK_AGAIN: Final = 60.0
@@ -27,6 +29,7 @@ LOOK_AGAIN: Final = 60.0
 STOP_SECONDS: Final = 4.0
 """How long a stop waits for answers to messages already handed over."""
 FORGET: Final = 500
+EXPIRE: Final = 50
 
 log = logging.getLogger(__name__)
 
@@ -43,21 +46,20 @@ class Ports:
     """`smtp`, `redirect:ADDRESS` or `off`, as the setting."""
     deliveries: str
     """Name of the topic."""
+    returns: str
+    """Name of the topic."""
     dead_letters: str
     """Name of the topic."""
+    freshness: int
+    """Microseconds for which a notification may be handed over unchecked."""
+    first_retry: int
+    """Microseconds before a notification that was put off is tried again, for the first time."""
     now: Callable[[], Instant]
 
     @property
     def redirect(self) -> str | None:
         """The address that gets every mail instead."""
         return self.delivery.partition(":")[2] or None
-
-
-class Verdict(NamedTuple):
-    """The last word on a notification."""
-
-    outcome: DeliveryOutcome
-    reason: str | None
 
 
 class Pump:
@@ -105,6 +107,7 @@ class Pump:
         while True:
             self._wake.clear()
             await self._forget()
+            await self._expire_unanswered()
             seconds = self._begin_due()
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
@@ -150,12 +153,16 @@ class Pump:
         if attempt is None or attempt.state != "waiting":
             return
         notification = decode_notification(attempt.notification)
-        envelope = self._obstacle(notification, attempt) or self._envelope(notification)
+        obstacle = self._obstacle(notification, attempt)
+        if obstacle is None and self._is_stale(notification):
+            await self._give_back(key, attempt, notification)
+            return
+        envelope = obstacle or self._envelope(notification)
         if isinstance(envelope, Verdict):
             await self._settle(key, envelope)
             return
         with metrics.DELIVERY_SECONDS.time():
-            result = await self._ports.relay.hand_over(envelope, lambda: self._attempting(key, attempt))
+            result = await self._ports.relay.hand_over(envelope, lambda: self._attempting(key, attempt, notification))
         await self._conclude(key, result)
 
     def _obstacle(self, notification: Notification, attempt: Attempt) -> Verdict | None:
@@ -164,6 +171,28 @@ class Pump:
         if retry.expired(self._ports.now(), _begun(notification, attempt)):
             return Verdict("expired", "not delivered within three days")
         return None
+
+    def _is_stale(self, notification: Notification) -> bool:
+        return returns.is_stale(notification, self._ports.now(), self._ports.freshness)
+
+    async def _give_back(self, key: bytes, attempt: Attempt, notification: Notification) -> None:
+        """Ask whether it still holds; the row waits for the answer."""
+        row = returns.given_back(attempt, notification)
+
+        def work(txn: Txn, _view: View) -> None:
+            if attempts.read(txn, key) == attempt:
+                attempts.write(txn, key, row)
+                txn.send(self._ports.returns, notification.account_id.encode(), attempt.notification)
+
+        await self._apply(work)
+        metrics.RETURNED.inc()
+        if row.rounds > returns.ROUNDS:
+            metrics.ROUNDS.inc()
+            log.warning("given back %d times without an attempt: %s", row.rounds, message_id(notification))
+
+    async def _expire_unanswered(self) -> None:
+        for key in attempts.unanswered(self._lane.read(), self._ports.now(), EXPIRE):
+            await self._settle(key, Verdict("expired", "no answer whether it still holds"))
 
     def _envelope(self, notification: Notification) -> Envelope | Verdict:
         """Return what is to be handed over, or why nothing can be."""
@@ -185,14 +214,12 @@ class Pump:
             raise RenderError(f"trigger {trigger} is not known to this worker")
         return variables
 
-    async def _attempting(self, key: bytes, attempt: Attempt) -> bool:
-        """Write down that the message is about to leave; False where it must not."""
-        if self._ending:
+    async def _attempting(self, key: bytes, attempt: Attempt, notification: Notification) -> bool:
+        """Write down that the message is about to leave; False where it must not: it may have waited for the relay."""
+        if self._ending or self._is_stale(notification):
             return False
         self._beyond.add(key)
-        begun = msgspec.structs.replace(
-            attempt, state="attempting", due=self._ports.now(), attempts=attempt.attempts + 1
-        )
+        begun = replace(attempt, state="attempting", due=self._ports.now(), attempts=attempt.attempts + 1, rounds=0)
         ours = False
 
         def work(txn: Txn, _view: View) -> None:
@@ -207,9 +234,10 @@ class Pump:
     async def _conclude(self, key: bytes, result: Result) -> None:
         if isinstance(result, Abandoned):
             return
-        attempt, notification = self._row(key)
-        if attempt.state == "waiting":  # it came to nothing before `attempting` was due
-            attempt = msgspec.structs.replace(attempt, attempts=attempt.attempts + 1)
+        was, notification = self._row(key)
+        attempt = was
+        if was.state == "waiting":  # it came to nothing before `attempting` was due
+            attempt = replace(was, attempts=was.attempts + 1, rounds=0)
         match result:
             case smtp.Accepted():
                 verdict = Verdict("accepted", "redirected" if self._ports.redirect else None)
@@ -218,41 +246,35 @@ class Pump:
             case smtp.Unknown(reason):
                 verdict = Verdict("unknown_outcome", reason)
             case smtp.Deferred(reason):
-                again = retry.next_attempt(attempt.attempts, self._ports.now(), _begun(notification, attempt))
+                begun = _begun(notification, attempt)
+                again = retry.next_attempt(attempt.attempts, self._ports.now(), begun, self._ports.first_retry)
                 verdict = Verdict("expired" if again is None else "deferred", reason)
                 if again is not None:
-                    attempt = msgspec.structs.replace(attempt, state="waiting", due=again)
-        await self._write(key, attempt, notification, verdict)
+                    attempt = replace(attempt, state="waiting", due=again)
+        await self._write(key, was, attempt, notification, verdict)
 
     async def _settle(self, key: bytes, verdict: Verdict) -> None:
-        await self._write(key, *self._row(key), verdict)
+        row, notification = self._row(key)
+        await self._write(key, row, row, notification, verdict)
 
-    async def _write(self, key: bytes, row: Attempt, notification: Notification, verdict: Verdict) -> None:
-        """Commit the row and what became of it; all but `deferred` is the last word."""
-        if verdict.outcome != "deferred":
-            forget_at = self._ports.now() + attempts.KEEP_DONE
-            row = msgspec.structs.replace(row, state="done", due=forget_at, notification=b"")
-        delivery = Delivery(
-            dedup_key=notification.dedup_key,
-            account_id=notification.account_id,
-            rule=notification.rule,
-            channel=notification.channel,
-            recipient=notification.recipient,
-            outcome=verdict.outcome,
-            reason=verdict.reason,
-            message_id=message_id(notification),
-            attempts=row.attempts,
-            at=format_instant(self._ports.now()),
-        )
+    async def _write(
+        self, key: bytes, was: Attempt, row: Attempt, notification: Notification, verdict: Verdict
+    ) -> None:
+        """Commit the row and what became of it, unless the row is no longer what it was: it has been answered."""
+        now, ours = self._ports.now(), False
 
         def work(txn: Txn, _view: View) -> None:
-            attempts.write(txn, key, row)
-            txn.send(self._ports.deliveries, notification.account_id.encode(), encode(delivery))
+            nonlocal ours
+            ours = attempts.read(txn, key) == was
+            if ours:
+                outcomes.write(txn, self._ports.deliveries, row, notification, verdict, now=now)
 
         await self._apply(work)
+        if not ours:
+            return
         metrics.DELIVERIES.labels(verdict.outcome).inc()
         if verdict.outcome in {"unknown_outcome", "template_error"}:
-            log.warning("%s: %s %s", verdict.outcome, delivery.message_id, verdict.reason)
+            log.warning("%s: %s %s", verdict.outcome, message_id(notification), verdict.reason)
 
     async def _forget(self) -> None:
         keys = attempts.forgettable(self._lane.read(), self._ports.now(), FORGET)

@@ -2,18 +2,21 @@
 
 from typing import Final
 
-from app.contract.instants import DAY, HOUR, MINUTE, Instant
+from app.contract.instants import DAY, HOUR, Instant
 
 EXPIRES_AFTER: Final = 3 * DAY
 """Counted from the decision: old news is no news."""
-FIRST: Final = MINUTE
 LONGEST: Final = 2 * HOUR
 
 
-def next_attempt(attempts: int, now: Instant, decided_at: Instant) -> Instant | None:
-    """Return when to try again after `attempts` (≥ 1) in vain: 1, 2, 4 … minutes, then every 2 h; None: never."""
-    wait = min(LONGEST, FIRST << min(attempts - 1, 16))
-    at = now + wait
+def wait(times: int, first: int) -> int:
+    """Return the microseconds to wait after `times` (≥ 1) in vain: `first`, doubling, at most 2 h."""
+    return min(LONGEST, first << min(times - 1, 16))
+
+
+def next_attempt(attempts: int, now: Instant, decided_at: Instant, first: int) -> Instant | None:
+    """Return when to try again after `attempts` (≥ 1) in vain, see `wait`; None: never."""
+    at = now + wait(attempts, first)
     return None if expired(at, decided_at) else at
 
 

@@ -7,13 +7,15 @@ is sent. Whoever finds such a row without knowing the relay's answer reports `un
 
 from collections.abc import Iterable, Sequence
 
+from app import metrics
 from app.contract.instants import parse_instant
-from app.delivery import attempts
+from app.delivery import attempts, outcomes, returns
 from app.delivery.attempts import Attempt
+from app.delivery.outcomes import Verdict
 from app.delivery.pump import Ports, Pump
 from app.engine.dead_letters import dead_letter
 from app.engine.handler import LaneAccess, View
-from app.engine.outbox import decode_notification
+from app.engine.outbox import Notification, decode_notification
 from app.engine.records import ID_HEADER, Cursor, Record, Tick, header
 from app.engine.txn import Txn
 
@@ -71,11 +73,24 @@ class Sender:
         notification = decode_notification(record.value or b"")
         parse_instant(notification.decided_at)
         parse_instant(notification.checked_at)
-        key = attempts.row_key(notification.dedup_key)
-        if attempts.read(txn, key) is not None:
+        row = self._row(notification, record.value or b"", txn)
+        if row is None:
             return
+        if notification.withdrawn:
+            verdict = Verdict("withdrawn", "no longer true")
+            outcomes.write(txn, self._ports.deliveries, row, notification, verdict, now=self._ports.now())
+            metrics.DELIVERIES.labels(verdict.outcome).inc()
+        else:
+            attempts.write(txn, attempts.row_key(notification.dedup_key), row)
+
+    def _row(self, notification: Notification, value: bytes, txn: Txn) -> Attempt | None:
+        """Return the notification's row, new or given back before; None where it is a repeat."""
+        known = attempts.read(txn, attempts.row_key(notification.dedup_key))
         now = self._ports.now()
-        attempts.write(txn, key, Attempt(attempts.FORMAT, "waiting", now, now, 0, record.value or b""))
+        if known is None:
+            return Attempt(attempts.FORMAT, "waiting", now, now, 0, value)
+        again = returns.asks_again_at(known, notification, now, self._ports.freshness, self._ports.first_retry)
+        return returns.answered(known, notification, value, again)
 
     def _refuse(self, record: Record, reason: str, txn: Txn) -> None:
         letter = dead_letter(record, "", reason, self._ports.now())

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from app.contract.instants import Instant, parse_instant
+from app.contract.instants import MINUTE, Instant, parse_instant
 from app.delivery.pump import Ports
 from app.delivery.relay import Relay
 from app.delivery.render import Renderer
@@ -24,7 +24,7 @@ from app.engine.records import COMMIT_KEY, Commit, PlainRecord, decode_commit
 from app.settings import Settings
 from app.triggers import REGISTRY
 
-OUTBOX, DELIVERIES, DEAD_LETTERS = "outbox", "deliveries", "dead-letters"
+OUTBOX, DELIVERIES, RETURNS, DEAD_LETTERS = "outbox", "deliveries", "returns", "dead-letters"
 NOW = parse_instant("2026-06-12T14:05:00Z")
 
 
@@ -142,7 +142,10 @@ class Postroom:
                 variables={trigger.id: trigger.variables for trigger in REGISTRY.values()},
                 delivery=getattr(self, "delivery", "smtp"),
                 deliveries=DELIVERIES,
+                returns=RETURNS,
                 dead_letters=DEAD_LETTERS,
+                freshness=15 * MINUTE,
+                first_retry=MINUTE,
                 now=lambda: self.now,
             ),
             self,

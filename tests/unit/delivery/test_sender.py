@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from app.contract.instants import DAY, HOUR, MINUTE
+from app.contract.instants import DAY, HOUR, MINUTE, format_instant
 from app.delivery.message import message_id
 from app.delivery.relay import Relay
 from app.delivery.sender import Sender
@@ -160,7 +160,7 @@ async def test_no_answer_to_the_message_is_an_unknown_outcome_and_never_sent_aga
     expected = "accepted" if answer == "299" else "unknown_outcome"
     await postroom.deliver(expected)
     postroom.now += HOUR
-    postroom.put(a_notification(number=2))
+    postroom.put(a_notification(number=2, checked_at=format_instant(postroom.now)))
     await postroom.deliver(expected, "accepted")
     assert postroom.mailbox.total == (2 if answer == "299" else 1)
 
@@ -307,7 +307,7 @@ async def test_killed_while_attempting_the_outcome_is_unknown_and_nothing_sent_a
         await postroom.kill()
     await postroom.deliver("unknown_outcome")
     postroom.now += DAY
-    postroom.put(a_notification(number=2))
+    postroom.put(a_notification(number=2, checked_at=format_instant(postroom.now)))
     await postroom.deliver("unknown_outcome", "accepted")
     assert postroom.mailbox.total == 1
 
