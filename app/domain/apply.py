@@ -1,6 +1,8 @@
 """What is true after a fact (DOMAIN.md, section 2: Order, Whole or patch, Imports)."""
 
+from collections.abc import Callable
 from datetime import date
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -8,11 +10,15 @@ from app.contract.codec import Fact
 from app.contract.instants import Instant
 from app.contract.types import (
     AccountData,
-    CardData,
+    AccountSnapshot,
+    AccountUpdated,
     CardRemoved,
+    CardSnapshot,
+    CardUpdated,
     InvoiceData,
     InvoiceIssued,
     InvoiceSnapshot,
+    InvoiceUpdated,
     JobScheduled,
     JobUnscheduled,
     PasswordResetRequested,
@@ -33,24 +39,9 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def apply(book: Book, fact: Fact) -> Book:
-    """Return the book with what the fact says of account, contacts and invoices; flips are `delinquency.settle`'s."""
-    data = fact.data
-    if isinstance(data, AccountData):
-        return _accounted(book, data, fact)
-    if isinstance(data, InvoiceData):
-        return _invoiced(book, data)
-    if isinstance(data, PreferencesChanged):
-        return replace(book, account=_preferring(book.account, data))
-    if isinstance(data, CardData | CardRemoved):
-        return replace(book, cards=stored(book.cards, data, fact))
-    if isinstance(data, JobScheduled | JobUnscheduled):
-        return replace(book, jobs=planned(book.jobs, data))
-    if isinstance(data, UsageRecorded):
-        return replace(book, usages=used(book.usages, data))
-    if isinstance(data, UserCreated | PasswordResetRequested):
-        login = Login(data.user.user_id, data.user.name, data.user.email, data.user.language, data.user.company_id)
-        return replace(book, account=replace(book.account, login=login))
-    return book
+    """Return the book with what the fact says of account, contacts and things; flips are `delinquency.settle`'s."""
+    said = _SAYING.get(type(fact.data))
+    return book if said is None else said(book, fact.data, fact)
 
 
 def in_zone(book: Book, company: Company, at: Instant) -> Book:
@@ -145,7 +136,8 @@ def _dated(day: date) -> date:
     return min(max(day, EARLIEST), LATEST)
 
 
-def _preferring(account: Account, data: PreferencesChanged) -> Account:
+def _preferring(book: Book, data: PreferencesChanged, _fact: Fact) -> Book:
+    account = book.account
     old = account.preferences.get(data.contact_id, Preferences())
     said = Preferences(
         old.categories if data.categories is None else data.categories,
@@ -156,10 +148,11 @@ def _preferring(account: Account, data: PreferencesChanged) -> Account:
     if details is not None:
         contacts = tuple(_with(c, said) if c.contact_id == data.contact_id else c for c in details.contacts)
         details = replace(details, contacts=contacts)
-    return replace(account, details=details, preferences={**account.preferences, data.contact_id: said})
+    preferences = {**account.preferences, data.contact_id: said}
+    return replace(book, account=replace(account, details=details, preferences=preferences))
 
 
-def _invoiced(book: Book, data: InvoiceData) -> Book:
+def _invoiced(book: Book, data: InvoiceData, _fact: Fact) -> Book:
     known = book.invoices.get(data.invoice_id)
     book = _noting_the_initial_one(book, data, known)
     if known is not None and None not in (known.version, data.version) and (data.version or 0) < (known.version or 0):
@@ -196,3 +189,28 @@ def _noting_the_initial_one(book: Book, data: InvoiceData, known: Invoice | None
     if isinstance(data, InvoiceSnapshot):
         return replace(book, account=replace(account, initial_invoice=""))
     return book
+
+
+def _logged_in(book: Book, data: UserCreated | PasswordResetRequested, _fact: Fact) -> Book:
+    user = data.user
+    login = Login(user.user_id, user.name, user.email, user.language, user.company_id)
+    return replace(book, account=replace(book.account, login=login))
+
+
+_SAYING: dict[type, Callable[[Book, Any, Fact], Book]] = {
+    AccountUpdated: _accounted,
+    AccountSnapshot: _accounted,
+    InvoiceIssued: _invoiced,
+    InvoiceUpdated: _invoiced,
+    InvoiceSnapshot: _invoiced,
+    PreferencesChanged: _preferring,
+    CardUpdated: lambda book, data, fact: replace(book, cards=stored(book.cards, data, fact)),
+    CardSnapshot: lambda book, data, fact: replace(book, cards=stored(book.cards, data, fact)),
+    CardRemoved: lambda book, data, fact: replace(book, cards=stored(book.cards, data, fact)),
+    JobScheduled: lambda book, data, _fact: replace(book, jobs=planned(book.jobs, data)),
+    JobUnscheduled: lambda book, data, _fact: replace(book, jobs=planned(book.jobs, data)),
+    UsageRecorded: lambda book, data, _fact: replace(book, usages=used(book.usages, data)),
+    UserCreated: _logged_in,
+    PasswordResetRequested: _logged_in,
+}
+"""What each type says; a type that is not here is an occurrence and no state."""

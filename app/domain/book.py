@@ -27,7 +27,7 @@ class UnknownFormatError(Exception):
 
 
 class Book(msgspec.Struct, frozen=True, gc=False):
-    """An account with its invoices, cards, jobs and usages by id, what waits to be decided, and hashes of its last events.
+    """An account with its invoices, cards, jobs and usages by id, what waits to be decided, its last events' hashes.
 
     A user's login has a book of its own, with neither of them (see `keys.user_book`).
     """

@@ -25,8 +25,8 @@ class Circumstances(msgspec.Struct, frozen=True):
     """What a decision depends on, as it stands at `at`.
 
     `rule`: the version in force at `at`; `decided`: what was decided of the subject before; `held`: since when it has
-    been held, for time spent held does not count as late; `capped`: it was held by the cap before. The callables are asked
-    only if nothing before them has settled it.
+    been held, for time spent held does not count as late; `capped`: it was held by the cap before. The callables are
+    asked only if nothing before them has settled it.
     """
 
     at: Instant
@@ -56,13 +56,23 @@ def decide(occasion: Occasion, given: Circumstances) -> Verdict:
     early = changed_or_duplicate(occasion, rule, given.decided)
     if early is not None or rule is None:
         return early or skipped(Reason.RULE_CHANGED)
-    reason = _untrue(occasion, given)
+    reason = _never(occasion, rule, given)
     if reason is not None:
         return skipped(reason)
-    if too_late(occasion, rule, given.at if given.held is None else given.held):
-        return skipped(Reason.LATE)
-    if given.superseded():
-        return Verdict(Outcome.SUPERSEDED)
+    return Verdict(Outcome.SUPERSEDED) if given.superseded() else _sent_or_held(occasion, rule, given)
+
+
+def _never(occasion: Occasion, rule: Rule, given: Circumstances) -> Reason | None:
+    if not given.holds():
+        return Reason.NO_LONGER_TRUE
+    if not given.passes():
+        return Reason.FILTERED
+    if occasion.expires_at is not None and occasion.expires_at <= given.at:
+        return Reason.EXPIRED
+    return Reason.LATE if too_late(occasion, rule, given.at if given.held is None else given.held) else None
+
+
+def _sent_or_held(occasion: Occasion, rule: Rule, given: Circumstances) -> Verdict:
     chosen = recipients(given.contacts(), critical=rule.critical)
     if isinstance(chosen, Reason):
         return skipped(chosen)
@@ -94,16 +104,6 @@ def unchanged(occasion: Occasion, rule: Rule | None) -> bool:
 def is_late(occasion: Occasion, at: Instant) -> bool:
     """Whether `at` is more than 15 minutes after the moment."""
     return at - occasion.moment > ON_TIME
-
-
-def _untrue(occasion: Occasion, given: Circumstances) -> Reason | None:
-    if not given.holds():
-        return Reason.NO_LONGER_TRUE
-    if not given.passes():
-        return Reason.FILTERED
-    if occasion.expires_at is not None and occasion.expires_at <= given.at:
-        return Reason.EXPIRED
-    return None
 
 
 def too_late(occasion: Occasion, rule: Rule, at: Instant) -> bool:

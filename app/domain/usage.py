@@ -6,7 +6,7 @@ import msgspec
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """The latest record of the newest cycle; `peak` is the highest whole percentage of the cap that the cycle has seen."""
+    """The latest record of the newest cycle; `peak` is the highest whole percentage that the cycle has seen."""
 
     policy_id: str
     cycle_start: date

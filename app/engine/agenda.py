@@ -14,8 +14,8 @@ from app.engine.judge import Judge, Up
 class Agenda:
     """The course of a book up to `to`, and what is decided on it.
 
-    What is on time is decided by the book of its own instant, what is late by the newest. What is held and released within
-    the same move comes up again in its turn.
+    What is on time is decided by the book of its own instant, what is late by the newest. What is held and released
+    within the same move comes up again in its turn.
     """
 
     def __init__(self, book: Book, to: Instant, now: Instant | None) -> None:

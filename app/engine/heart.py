@@ -135,11 +135,15 @@ class Heart:
 
     def _lagging(self, before: Book, book: Book, time: Instant) -> Book:
         """Call up the day moments since the fact's time that hold with it and would not without it."""
-        came = []
-        for occasion in self._started(before, book, Stretch(max(time, self._live_since), book.account.done)):
-            if (occasion.rule, occasion.subject) not in book.pending and not self._decided(book, occasion):
-                came.append(Pending(occasion, "lagging", book.account.done))
-        return _holding(book, came)
+        started = self._started(before, book, Stretch(max(time, self._live_since), book.account.done))
+        return _holding(
+            book,
+            [
+                Pending(occasion, "lagging", book.account.done)
+                for occasion in started
+                if (occasion.rule, occasion.subject) not in book.pending and not self._decided(book, occasion)
+            ],
+        )
 
     def _at_midnight(self, book: Book, at: Instant) -> Book:
         """Move in what is due at `at` by itself: no finding of the snapshot's, should it come at a local midnight."""

@@ -148,7 +148,7 @@ class Judge:
         return any(decided is not None and decided.committed is not None for decided in found)
 
     def _newest(self, up: Iterable[Up]) -> dict[tuple[str, str | None], Up]:
-        """Return, of one trigger's late moments for one subject's thing, the most recent that holds and is not filtered."""
+        """Return, of one trigger's late moments for one thing, the most recent that holds and is not filtered."""
         newest: dict[tuple[str, str | None], Up] = {}
         for one in sorted(up, key=lambda u: u.order):
             rule, present = self._rulebook.in_force(one.occasion.rule, one.at), self._present(one)

@@ -29,7 +29,7 @@ class OutputTopics(Protocol):
 
 
 def as_line(decision: Decision) -> dict[str, Any]:
-    """Return the decision as `simulate` writes it (DOMAIN.md, section 7): what is sent or held has recipients and keys."""
+    """Return the decision as `simulate` writes it (DOMAIN.md, section 7); only what is sent or held has recipients."""
     to = decision.recipients if decision.outcome in (Outcome.SENT, Outcome.HELD) else ()
     return {
         "rule": decision.rule,

@@ -160,8 +160,8 @@ class EventTrigger(Trigger):
 class DayTrigger(Trigger):
     """Fires on a local day that is counted from a date.
 
-    `anchors` name the dates in the due index (see app/engine/due.py); `anchored` returns, of a local day and X, the date
-    that is looked up there.
+    `anchors` name the dates in the due index (see app/engine/due.py); `anchored` returns, of a local day and X, the
+    date that is looked up there.
     """
 
     anchors: tuple[str, ...]
