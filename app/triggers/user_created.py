@@ -13,7 +13,7 @@ from app.triggers.base import EventTrigger, Occurrence, Present, UserVariables, 
 
 
 class Variables(UserVariables, frozen=True, kw_only=True):
-    """`set_password_url` lets someone in: it goes into the message alone. `expires_at` is shown in the company's zone."""
+    """`set_password_url` lets someone in: into the message alone. `expires_at` is shown in the company's zone."""
 
     set_password_url: str
     expires_at: datetime
