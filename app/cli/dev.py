@@ -32,8 +32,8 @@ def kafka(
     # Ended by SIGTERM, too, it takes the broker and temporary data along in good order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with DevKafka(data, port or None) as broker:
-        print(f"Kafka at {broker.bootstrap}, data in {broker.data}, log {broker.log}; Ctrl-C ends it", flush=True)
         try:
+            print(f"Kafka at {broker.bootstrap}, data in {broker.data}, log {broker.log}; Ctrl-C ends it", flush=True)
             status = broker.wait()
         except KeyboardInterrupt:
             return

@@ -12,11 +12,12 @@ import tempfile
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from app.dev.archive import archive, keep_archive, making_archive, using_archive
 from app.dev.jars import classpath
 from app.dev.process import Process
 from app.errors import WhimbrelError
@@ -24,6 +25,7 @@ from app.errors import WhimbrelError
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
 LOOK_SECONDS = 0.05
+ENDED_BY_SIGTERM = 143
 # Below the range from which systems take the ports of outgoing connections: a broker that is down for a moment finds
 # its own still free.
 FREE_PORTS = range(20_000, 32_000)
@@ -64,8 +66,9 @@ class KafkaError(WhimbrelError):
 class DevKafka:
     """One broker with its data in `data` (None: a temporary directory, removed at the end), on 127.0.0.1:`port`.
 
-    Without `port` it takes a free one. `properties` go over PROPERTIES. A broker started again after stop() or kill()
-    has the same address and data.
+    Without `port` it takes a free one. `properties` go over PROPERTIES; `jvm` are more options for the broker's JVM,
+    by default those that use the archive of its classes, once there is one (`prepare`). A broker started again after
+    stop() or kill() has the same address and data.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class DevKafka:
         port: int | None = None,
         properties: Mapping[str, str] | None = None,
         heap: str = "512m",
+        jvm: Sequence[str] | None = None,
     ) -> None:
         """Take notes only; start() starts."""
         self._own_data = data is None
@@ -83,6 +87,7 @@ class DevKafka:
         self._ports = (port or free_port(), free_port())
         self._properties = dict(properties or {})
         self._heap = heap
+        self._jvm = jvm
         self._process: Process | None = None
 
     @property
@@ -135,7 +140,7 @@ class DevKafka:
         configuration = self._write_properties()
         if not (self.data / "logs" / "meta.properties").exists():
             self._format(jars, configuration)
-        self._process = Process([*self._java(jars), "kafka.Kafka", str(configuration)], log=self.log)
+        self._process = Process([*self._java(jars, self._jvm), "kafka.Kafka", str(configuration)], log=self.log)
         try:
             self._await_ready()
         except BaseException:
@@ -161,8 +166,8 @@ class DevKafka:
         """Return the broker's exit status once it has ended, or None where it still runs after `seconds`."""
         return None if self._process is None else self._process.wait(seconds)
 
-    def _java(self, jars: str) -> list[str]:
-        return ["java", f"-Xmx{self._heap}", *JVM, "-cp", jars]
+    def _java(self, jars: str, options: Sequence[str] | None = None) -> list[str]:
+        return ["java", f"-Xmx{self._heap}", *JVM, *(using_archive() if options is None else options), "-cp", jars]
 
     def _write_properties(self) -> Path:
         port, controller = self._ports
@@ -197,6 +202,33 @@ class DevKafka:
     def _log_end(self) -> str:
         end = self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
         return f"; the end of {self.log}:\n{end}"
+
+
+def prepared() -> bool:
+    """Tell whether everything is at hand that makes a broker start fast."""
+    return archive().exists()
+
+
+def prepare() -> None:
+    """Fetch the jars and have a broker write the archive of its classes: once, some ten seconds.
+
+    Raises ToolMissingError, JarsMissingError.
+    """
+    classpath()
+    if prepared():
+        return
+    with tempfile.TemporaryDirectory(dir=archive().parent, prefix="preparing-") as directory:
+        written = Path(directory) / "classes.jsa"
+        broker = DevKafka(Path(directory) / "data", jvm=making_archive(written))
+        try:
+            broker.start()
+            broker.stop()
+        except KafkaError:
+            return  # a JVM that knows no archives; where Kafka cannot start at all, the next one says so
+        finally:
+            broker.kill()
+        if broker.wait() == ENDED_BY_SIGTERM:
+            keep_archive(written)
 
 
 def free_port() -> int:

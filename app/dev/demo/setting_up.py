@@ -20,7 +20,7 @@ from app.dev.demo.plan import PARTITIONS, Plan
 from app.dev.demo.scene import Scene
 from app.dev.demo.steps import Beside, Step, Steps
 from app.dev.jars import VERSION
-from app.dev.kafka import DevKafka
+from app.dev.kafka import DevKafka, prepare, prepared
 from app.errors import WhimbrelError
 from app.streams import config_apply, topics
 from app.streams.names import Names
@@ -53,10 +53,14 @@ def raise_stage(plan: Plan, crew: Crew, load: LoadConfig, console: Console) -> S
     steps, ports, beside = Steps(console), roles.choose_ports(), Beside()
     for line in ports.busy:
         steps.note(line)
+    if not prepared():
+        with steps.step("fetching", "fetching Apache Kafka (54 MB), and preparing it to start fast: once") as step:
+            prepare()
+            step.said = f"Apache Kafka {VERSION} is in the cache, ready to start fast"
     history, rules = beside.begin(lambda: _write_history(plan)), beside.begin(lambda: _read_rules(plan, load))
     beside.no_more()
     crew.start(roles.mailbox(plan, ports))
-    with steps.step("Kafka", "starting Apache Kafka (the first time Maven fetches it: 54 MB)") as step:
+    with steps.step("Kafka", "starting Apache Kafka") as step:
         broker = DevKafka(plan.directory / "kafka", ports.kafka)
         crew.serve(broker)
         broker.start()
