@@ -1,41 +1,20 @@
 """`whimbrel dev`: the parts around Whimbrel, for development."""
 
-import signal
-from pathlib import Path
-from typing import Annotated
+from typing import Final
 
 import typer
 
-from app.cli import demo, mailbox
-from app.dev.kafka import DevKafka
+from app.cli.lazily import group_of
 
-dev_app = typer.Typer(help="What Whimbrel works with, for development.", no_args_is_help=True)
+COMMANDS: Final = {
+    "demo": "app.cli.demo:demo",
+    "kafka": "app.cli.kafka:kafka",
+    "mailbox": "app.cli.mailbox:mailbox",
+}
 
-
-dev_app.command("demo")(demo.demo)
-dev_app.command("mailbox")(mailbox.mailbox)
+dev_app = typer.Typer(cls=group_of(COMMANDS), help="What Whimbrel works with, for development.", no_args_is_help=True)
 
 
 @dev_app.callback()
-def group() -> None:
-    """Keep each command a name of its own."""
-
-
-@dev_app.command()
-def kafka(
-    port: Annotated[int, typer.Option(help="The port on 127.0.0.1 to listen on; 0 takes a free one.")] = 9092,
-    data: Annotated[
-        Path | None, typer.Option(help="Where topics are kept. Default: a temporary directory, removed at the end.")
-    ] = None,
-) -> None:
-    """Run Apache Kafka until Ctrl-C; the first time Maven fetches it (54 MB)."""
-    # Ended by SIGTERM, too, it takes the broker and temporary data along in good order.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with DevKafka(data, port or None) as broker:
-        try:
-            print(f"Kafka at {broker.bootstrap}, data in {broker.data}, log {broker.log}; Ctrl-C ends it", flush=True)
-            status = broker.wait()
-        except KeyboardInterrupt:
-            return
-    typer.echo(f"error: Kafka ended by itself, status {status}", err=True)
-    raise typer.Exit(1)
+def dev() -> None:
+    """Take a command's name."""

@@ -2,40 +2,40 @@
 
 import sys
 import zoneinfo
+from typing import Final
 
 import typer
 
-from app.cli import simulate
-from app.cli.config import config_app
-from app.cli.contract import contract_app
-from app.cli.decisions import decisions
-from app.cli.dev import dev_app
-from app.cli.guard import guard_app
-from app.cli.kill import kill_app
-from app.cli.publish import publish
-from app.cli.templates import templates_app
-from app.cli.topics import topics_app
-from app.cli.worker import worker_app
+from app.cli.lazily import group_of
 from app.errors import WhimbrelError
 
+COMMANDS: Final = {
+    "simulate": "app.cli.simulate:command",
+    "publish": "app.cli.publish:publish",
+    "decisions": "app.cli.decisions:decisions",
+    "config": "app.cli.config:config_app",
+    "kill": "app.cli.kill:kill_app",
+    "guard": "app.cli.guard:guard_app",
+    "contract": "app.cli.contract:contract_app",
+    "topics": "app.cli.topics:topics_app",
+    "templates": "app.cli.templates:templates_app",
+    "worker": "app.cli.worker:worker_app",
+    "dev": "app.cli.dev:dev_app",
+}
+
 app = typer.Typer(
+    cls=group_of(COMMANDS),
     name="whimbrel",
     help="Triggered messages: once, on time, never on stale facts, and always able to say why.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("simulate")(simulate.command)
-app.command("publish")(publish)
-app.command("decisions")(decisions)
-app.add_typer(config_app, name="config")
-app.add_typer(kill_app, name="kill")
-app.add_typer(guard_app, name="guard")
-app.add_typer(contract_app, name="contract")
-app.add_typer(topics_app, name="topics")
-app.add_typer(templates_app, name="templates")
-app.add_typer(worker_app, name="worker")
-app.add_typer(dev_app, name="dev")
+
+
+@app.callback()
+def whimbrel() -> None:
+    """Take a command's name."""
 
 
 def main() -> None:
