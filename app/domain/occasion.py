@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from app.contract.instants import DAY, Instant
+from app.domain.switches import TripId
 
 REMEMBERED = 400 * DAY
 """What was decided is remembered this long after its moment."""
@@ -69,6 +70,7 @@ class Pending(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     decided when the clock next moves on, without a line if it no longer holds. `unknown_account`: held until the
     account's first event. Others are reasons to hold: decided anew at `release`, or None: when an operator says so.
     `since`: the earliest instant at which it could have been decided; `held`: since when its line says that it is held.
+    `trips`: those of the guard that it was held under; once they are released the guard has no say in it any more.
     """
 
     occasion: Occasion
@@ -76,6 +78,12 @@ class Pending(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     since: Instant
     release: Instant | None = None
     held: Instant | None = None
+    trips: tuple[TripId, ...] = ()
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether it is held until the configuration changes, not until an instant."""
+        return self.release is None and self.held is not None
 
 
 class Decided(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -67,8 +67,9 @@ class Agenda:
 def decided_at(pending: Pending, now: Instant | None) -> Instant:
     """Return the instant that the decision goes by: what is on time is decided as at its earliest possible instant.
 
-    So windows, days and lateness do not depend on how often ticks come (at most 15 minutes apart).
+    So windows, days and lateness do not depend on how often ticks come (at most 15 minutes apart). What an operator
+    lets go has no such instant but that of the release.
     """
-    if now is None or now - pending.since <= ON_TIME:
+    if now is None or (now - pending.since <= ON_TIME and not pending.open_ended):
         return pending.since
     return now

@@ -21,6 +21,7 @@ from app.domain.rules import Rulebook
 from app.engine.agenda import Agenda, decided_at
 from app.engine.called import called_up
 from app.engine.coming import Stretch, company_of, due
+from app.engine.gate import Gate
 from app.engine.judge import Judge, Up, recall
 from app.engine.ledger import Ledger
 
@@ -31,12 +32,13 @@ UNKNOWN_FOR = DAY
 class Heart:
     """Reads facts and moves clocks by one configuration; before `live_since` nothing comes up."""
 
-    def __init__(self, rulebook: Rulebook, live_since: Instant, ledger: Ledger) -> None:
-        """Take what holds for a whole batch."""
+    def __init__(self, rulebook: Rulebook, live_since: Instant, ledger: Ledger, gate: Gate | None = None) -> None:
+        """Take what holds for a whole batch; without a gate of its own the guard counts nothing."""
         self._rulebook = rulebook
         self._live_since = live_since
         self._ledger = ledger
-        self._judge = Judge(rulebook, ledger)
+        self._gate = gate or Gate(rulebook.switches.guard)
+        self._judge = Judge(rulebook, ledger, self._gate)
 
     def read(self, book: Book, fact: Fact, now: Instant, *, backlog: bool) -> Book:
         """Return the account's book after the fact, read at `now`. The fact has passed `check`."""
@@ -88,7 +90,9 @@ class Heart:
             return pending.release < to
         if pending.why == "kill_switch":
             return not self._rulebook.killed(book.company_id or "")
-        return not self._rulebook.guard_held(pending.occasion.rule)
+        if pending.why == "guard":
+            return self._gate.frees(pending.trips)
+        return True  # sending hours that had no opening in sight
 
     def _through(self, book: Book, to: Instant, agenda: Agenda | None) -> tuple[Book, list[Pending]]:
         """Move the clock to `to`, flip by flip; return what comes up, and tell the agenda how the book changes."""

@@ -26,6 +26,7 @@ from app.domain.hours import closed, hours_of, opens
 from app.domain.occasion import Decided, Occasion, Outcome, Pending, Reason
 from app.domain.rules import Rule, Rulebook, send_at
 from app.engine.coming import company_of
+from app.engine.gate import Gate
 from app.engine.ledger import Ledger
 from app.triggers import REGISTRY
 from app.triggers.base import DayTrigger, EventTrigger, Present
@@ -60,12 +61,13 @@ class Up(msgspec.Struct, frozen=True):
 
 
 class Judge:
-    """Decides by one configuration, and writes into one ledger."""
+    """Decides by one configuration, behind one gate, and writes into one ledger."""
 
-    def __init__(self, rulebook: Rulebook, ledger: Ledger) -> None:
+    def __init__(self, rulebook: Rulebook, ledger: Ledger, gate: Gate) -> None:
         """Take what holds for a whole batch."""
         self._rulebook = rulebook
         self._ledger = ledger
+        self._gate = gate
 
     def decide_all(self, up: Sequence[Up]) -> list[Pending]:
         """Decide what comes up at one instant, in order; return what is held."""
@@ -90,7 +92,7 @@ class Judge:
             return None
         if up.pending.held is None or verdict.outcome is not Outcome.HELD:
             self._write(up, present, verdict)
-        return _waiting(up, verdict)
+        return self._waiting(up, verdict)
 
     def hold_unknown(self, book: Book, occasion: Occasion, now: Instant) -> Pending | None:
         """Hold what an unknown account's event calls up; None where it is decided at once, or was before."""
@@ -113,23 +115,24 @@ class Judge:
             holds=lambda: up.just_now or trigger.holds(present, occasion),
             passes=lambda: rule is None or passes(rule.when, present.book, occasion),
             contacts=lambda: self._contacts(present, occasion, rule),
-            hold=lambda to: self._hold(present, occasion, rule, to) if rule else None,
+            hold=lambda to: self._hold(up, present, rule, to) if rule else None,
             superseded=lambda: latest_only or not occasion.highest or self._said_already(present, occasion),
             held=up.pending.held,
             capped=up.pending.why == "capped",
         )
 
-    def _hold(self, present: Present, occasion: Occasion, rule: Rule, to: Iterable[Recipient]) -> Hold | None:
+    def _hold(self, up: Up, present: Present, rule: Rule, to: Sequence[Recipient]) -> Hold | None:
         """Return why nothing may be sent now, and until when."""
         company, clock, at = present.company, present.book.account.clock, present.at
+        guarded = not self._gate.frees(up.pending.trips)
         if clock is None:
             return None
         if self._rulebook.killed(company.id):
             return Hold(Reason.KILL_SWITCH, None)
-        if self._rulebook.guard_held(rule.id):
+        if guarded and self._gate.trips(rule.id):
             return Hold(Reason.GUARD, None)
         hours = hours_of(rule, company)
-        on = minutes_of(send_at(rule, company)) if isinstance(REGISTRY[occasion.trigger], DayTrigger) else None
+        on = minutes_of(send_at(rule, company)) if isinstance(REGISTRY[up.occasion.trigger], DayTrigger) else None
         reason = closed(hours, company, clock, at)
         if reason is not None:
             return Hold(reason, opens(hours, company, clock, at, send_at=on))
@@ -137,7 +140,8 @@ class Judge:
             self._ledger.count(present.book.id, one.recipient, present.today) >= rule.cap for one in to
         ):
             return Hold(Reason.CAPPED, opens(hours, company, clock, at, send_at=on, later_day=True))
-        return None
+        # Asked last: what is held for another reason is not about to be sent.
+        return Hold(Reason.GUARD, None) if guarded and not self._gate.admits(rule.id, len(to)) else None
 
     def _said_already(self, present: Present, occasion: Occasion) -> bool:
         trigger = REGISTRY[occasion.trigger]
@@ -212,6 +216,19 @@ class Judge:
         if present is not None and sent and not critical:
             for to in verdict.recipients:
                 self._ledger.add(up.book.id, to.recipient, present.today)
+            if not self._gate.frees(up.pending.trips):
+                self._gate.count(occasion.rule, len(verdict.recipients))
+
+    def _waiting(self, up: Up, verdict: Verdict) -> Pending | None:
+        if verdict.outcome is not Outcome.HELD or verdict.reason is None:
+            return None
+        since = up.at if verdict.release is None else verdict.release
+        trips = set(up.pending.trips)
+        if verdict.reason is Reason.GUARD:
+            trips.update(self._gate.trips(up.occasion.rule))
+        return Pending(
+            up.occasion, verdict.reason.value, since, verdict.release, held=up.reckoned, trips=tuple(sorted(trips))
+        )
 
     def _remember(self, book: Book, occasion: Occasion, verdict: Verdict) -> None:
         known = recall(self._ledger, book, occasion)
@@ -230,13 +247,6 @@ def recall(ledger: Ledger, book: Book, occasion: Occasion) -> Decided | None:
     """Return what was decided of the occasion's subject, unless it is forgotten by its moment."""
     decided = ledger.recall(book.id, occasion.rule, occasion.subject)
     return decided if decided is not None and decided.until >= occasion.moment else None
-
-
-def _waiting(up: Up, verdict: Verdict) -> Pending | None:
-    if verdict.outcome is not Outcome.HELD or verdict.reason is None:
-        return None
-    since = up.at if verdict.release is None else verdict.release
-    return Pending(up.occasion, verdict.reason.value, since, verdict.release, up.reckoned)
 
 
 def _group(up: Up) -> tuple[str, str | None]:
