@@ -13,10 +13,11 @@ from typing import Any
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from app.contract.instants import DAY, HOUR, MINUTE, SECOND, Instant
+from app.contract.instants import DAY, HOUR, MINUTE, SECOND, Instant, format_instant
+from app.domain.builtin import BUILT_IN
 from app.domain.calendar import first_instant
-from app.domain.companies import Company, Exclusion
-from app.domain.rules import Late, Rule, Rulebook
+from app.domain.companies import Company, Exclusion, Holidays
+from app.domain.rules import Filters, Hours, Late, Rule, Rulebook
 from app.simulate.run import Pause, Span
 from tests.builders import Event, a_company, a_payment, a_rule, account_event, an_event, invoice_event
 
@@ -62,6 +63,35 @@ CHANGES = (
 )
 """A zone, and a day on or around which something is odd there."""
 
+EVENTS = (
+    "account_address_changed",
+    "account_first_activated",
+    "billing_run_succeeded",
+    "contact_password_changed",
+    "contract_pending_signature",
+    "contract_signed_copy",
+    "initial_invoice",
+    "invoice_emailed",
+    "job_scheduled",
+    "late_fee_applied",
+    "payment_failed",
+    "payment_receipt",
+    "payment_refunded",
+    "payment_succeeded",
+)
+HOURS = (
+    Hours(window=(8 * 60, 20 * 60)),
+    Hours(window=(20 * 60, 2 * 60)),
+    Hours(weekdays=(0, 1, 2, 3, 4)),
+    Hours(any_time=True, skip_holidays=True),
+)
+FILTERS = (
+    Filters(company=("acme",)),
+    Filters(account_status=("Active",), autopay=False),
+    Filters(minimum_amount=3000, minimum_currency="USD"),
+    Filters(job_type=("install",)),
+)
+METHOD = {"kind": "card", "last4": "4242"}
 SEND_TIMES = ("00:00", "00:30", "02:30", "09:00", "23:45")
 NEAR = (-HOUR, -10 * SECOND, 0, 0, 10 * SECOND, 10 * MINUTE, 7 * HOUR)
 LAGS = (0, 0, 0, 0, 0, 20 * SECOND, 14 * MINUTE, 3 * HOUR, 26 * HOUR)
@@ -117,26 +147,36 @@ def days(around: date, reach: int = DAYS_AROUND) -> st.SearchStrategy[date]:
 
 @st.composite
 def rules(draw: st.DrawFn, zone: str, around: date) -> list[Rule]:
-    """Rules of all triggers, some of them with two versions."""
-    made = []
+    """Rules of all triggers, one of them perhaps with a second version."""
+    made = [rule for rule in BUILT_IN if draw(st.booleans())]
     for trigger, least in (
         ("invoice_due_in_days", 0),
         ("invoice_past_due_for_days", 1),
         ("invoice_becomes_delinquent_in_days", 1),
         ("invoice_delinquent_for_days", 1),
+        ("credit_card_expiring", 1),
     ):
+        late = draw(lates())
         for x in draw(st.lists(st.integers(least, 3), min_size=1, max_size=3, unique=True)):
-            made.append(a_rule(trigger, x=x, **draw(_options())))  # noqa: PERF401 - draws come one after the other
+            made.append(a_rule(trigger, x=x, **(draw(_options()) | {"late": late})))  # noqa: PERF401 - draws come one after the other
     made.append(
         a_rule("account_becomes_delinquent", per=draw(st.sampled_from(("account", "invoice"))), **draw(_options()))
     )
-    made.extend(a_rule(trigger, **draw(_options())) for trigger in ("initial_invoice", "payment_failed"))
+    made.extend(a_rule("usage_reaches_percent", x=x, **draw(_options())) for x in (80, 100))
+    made.extend(a_rule(trigger, **draw(_options())) for trigger in EVENTS if draw(st.integers(0, 2)))
     if draw(st.booleans()):
         changed = draw(st.sampled_from(made))
         fields: dict[str, Any] = draw(
             st.sampled_from([{"enabled": False}, {"send_at": "10:00"}, {"x": 2} if changed.x is not None else {}])
         )
-        said = {"id": changed.id, "trigger": changed.trigger, "x": changed.x, "per": changed.per, "late": changed.late}
+        said: dict[str, Any] = {
+            "id": changed.id,
+            "trigger": changed.trigger,
+            "x": changed.x,
+            "per": changed.per,
+            "late": changed.late,
+        }
+        said |= {"hours": changed.hours, "cap": changed.cap, "when": changed.when}
         when = draw(instants(zone, around))
         made.append(Rule(**(said | fields), version=2, enabled_at=when))
     return made
@@ -145,8 +185,19 @@ def rules(draw: st.DrawFn, zone: str, around: date) -> list[Rule]:
 @st.composite
 def _options(draw: st.DrawFn) -> dict[str, Any]:
     options: dict[str, Any] = {"send_at": draw(st.sampled_from((None, None, *SEND_TIMES)))}
-    late = draw(st.sampled_from((Late(), Late("latest_only"), Late("latest_only"), Late("skip"))))
-    return options | {"late": replace(late, within=draw(st.sampled_from((2 * HOUR, 3 * DAY, 3 * DAY))))}
+    options["hours"] = draw(st.sampled_from((*[Hours()] * 6, *HOURS)))
+    options["cap"] = draw(st.sampled_from((None, None, None, 1, 2)))
+    options["when"] = draw(st.sampled_from((*[Filters()] * 6, *FILTERS)))
+    options["critical"] = draw(st.sampled_from((False, False, False, False, True)))
+    return options | {"late": draw(lates())}
+
+
+def lates() -> st.SearchStrategy[Late]:
+    """What becomes of late moments."""
+    policies = st.sampled_from((Late(), Late("latest_only"), Late("latest_only"), Late("skip")))
+    return st.builds(
+        lambda late, within: replace(late, within=within), policies, st.sampled_from((2 * HOUR, 3 * DAY, 3 * DAY))
+    )
 
 
 @st.composite
@@ -158,9 +209,14 @@ def companies(draw: st.DrawFn, zone: str, around: date) -> list[Company]:
         days(around).map(lambda day: Exclusion(day=day.day, month=day.month)),
     )
     exclusions = tuple(draw(st.lists(excluded, max_size=3)))
-    send_at = draw(st.sampled_from((None, *SEND_TIMES)))
+    sending: dict[str, Any] = {
+        "send_at": draw(st.sampled_from((None, *SEND_TIMES))),
+        "window": draw(st.sampled_from((None, None, None, (8 * 60, 20 * 60)))),
+        "holidays": Holidays(dates=tuple(draw(st.lists(days(around), max_size=2)))),
+        "skip_holidays": draw(st.sampled_from((None, None, True))),
+    }
     return [
-        a_company("acme", time_zone=zone, exclusions=exclusions, send_at=send_at),
+        a_company("acme", time_zone=zone, exclusions=exclusions, **sending),
         a_company("beta", time_zone=other),
     ]
 
@@ -215,10 +271,66 @@ def _invoice(draw: st.DrawFn, account: str, around: date) -> dict[str, Any]:
 
 
 @st.composite
+def _other(draw: st.DrawFn, zone: str, around: date) -> tuple[str, dict[str, Any]]:
+    """An event of a type that is about neither account nor invoice alone: its type and data."""
+    month = days(around, 70).map(lambda day: f"{day:%Y-%m}")
+    card = {"card_id": draw(st.sampled_from(("c1", "c2")))}
+    stored = {"brand": "visa", "last4": "4242", "expires": draw(month), "autopay": draw(st.booleans())}
+    start = draw(instants(zone, around))
+    job = {"job_id": draw(st.sampled_from(("j1", "j2")))}
+    times = {"starts_at": format_instant(start), "ends_at": format_instant(start + HOUR)}
+    technician = {"id": "t1", "name": draw(st.sampled_from(("Tom", "Tim")))}
+    contract = {"contract_id": "k1", "contact_id": draw(st.sampled_from(("ann", "nobody")))}
+    money = {"amount": 700, "currency": "USD"}
+    usage = {"cycle_start": str(draw(days(around, 1))), "cycle_end": "2030-01-01"}
+    invoice_id = draw(st.sampled_from(("i1", "i2")))
+    receipt = {"receipt_requested": True, "receipt_contact_id": draw(st.sampled_from(("bob", None)))}
+    payment = {"payment_id": draw(st.sampled_from(("p1", "p2"))), "method": METHOD, **money}
+    types: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("billing.card.updated", card | stored),
+        ("billing.card.snapshot", card | stored),
+        ("billing.card.removed", card),
+        ("jobs.job.scheduled", job | times | {"job_type": "install", "technician": technician}),
+        ("jobs.job.unscheduled", job),
+        ("jobs.contract.sent", contract | {"sign_url": "https://x.example/s"}),
+        ("billing.contract.signed_copy_sent", contract),
+        ("billing.late_fee.applied", {"invoice_id": invoice_id, "automatic": draw(st.booleans()), **money}),
+        ("billing.invoice.emailed", {"invoice_id": invoice_id, "contact_id": "ann"}),
+        ("billing.run.completed", {"run_id": "r1", "billed_on": str(around), "invoice_id": invoice_id}),
+        ("billing.usage.recorded", {"policy_id": "u", "used_bytes": 90, "cap_bytes": 100, **usage}),
+        ("billing.usage.recorded", {"policy_id": "u", "used_bytes": 130, "cap_bytes": 100, **usage}),
+        ("billing.payment.succeeded", payment | receipt | {"autopay": draw(st.booleans())}),
+        ("billing.payment.refunded", payment | {"refund_id": "f1"}),
+        ("portal.contact.password_changed", {"contact_id": draw(st.sampled_from(("ann", "cyd")))}),
+        ("portal.account.address_changed", {"kind": "mailing", "old": "A", "new": draw(st.sampled_from("aB"))}),
+    )
+    chosen: tuple[str, dict[str, Any]] = draw(st.sampled_from(types))
+    return chosen
+
+
+@st.composite
+def users(draw: st.DrawFn, zone: str, around: date) -> list[tuple[Instant, Event]]:
+    """A login's events, with the instants at which they get into the log."""
+    found = []
+    for number in range(draw(st.integers(0, 3))):
+        time = draw(instants(zone, around))
+        company = draw(st.sampled_from(("acme", "beta")))
+        user = {"user_id": "a1", "name": "U", "email": "u@x.example", "language": "en", "company_id": company}
+        link = draw(st.sampled_from(("set_password_url", "reset_url")))
+        type_ = "portal.user.created" if link == "set_password_url" else "portal.user.password_reset_requested"
+        expires_at = format_instant(time + draw(st.sampled_from((HOUR, DAY))))
+        event = an_event(
+            type_, time, id_=f"u-{number}", user=user, expires_at=expires_at, **{link: "https://x.example"}
+        )
+        found.append((time + draw(st.sampled_from(LAGS)), event))
+    return found
+
+
+@st.composite
 def _one(draw: st.DrawFn, account: str, zone: str, around: date, number: int) -> tuple[Instant, Event]:
     time = draw(instants(zone, around))
     made: dict[str, Any] = {"id_": f"{account}-{number}"}
-    match draw(st.sampled_from(("invoice",) * 8 + ("account",) * 3 + ("payment", "preferences"))):
+    match draw(st.sampled_from(("invoice",) * 8 + ("account",) * 3 + ("payment", "preferences") + ("other",) * 8)):
         case "invoice":
             kind = draw(st.sampled_from(("issued", "issued", "updated", "updated", "snapshot")))
             event = invoice_event(time, kind=kind, **draw(_invoice(account, around)), **made)
@@ -228,12 +340,15 @@ def _one(draw: st.DrawFn, account: str, zone: str, around: date, number: int) ->
         case "payment":
             number_of_payment = draw(st.sampled_from(("p1", "p2")))
             event = a_payment(time, account=account, payment_id=number_of_payment, **made)
-        case _:
+        case "preferences":
             said: dict[str, Any] = {
                 "contact_id": draw(st.sampled_from(("ann", "bob"))),
                 "email_opt_out": draw(st.sampled_from((None, True, False))),
             }
             event = an_event("portal.contact.preferences_changed", time, account=account, **made, **said)
+        case _:
+            type_, data = draw(_other(zone, around))
+            event = an_event(type_, time, account=account, **made, **data)
     return time, event
 
 
@@ -273,6 +388,7 @@ def histories(
     logged: list[tuple[Instant, Event]] = []
     for number in range(1, draw(st.integers(1, accounts)) + 1):
         logged += draw(courses(f"a{number}", zone, around, most))
+    logged += draw(users(zone, around))
     logged.sort(key=lambda each: each[0])
     return History(
         [event for _, event in logged],

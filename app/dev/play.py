@@ -7,9 +7,13 @@ when a pause ends; ticks say where time itself has got to.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from app.contract.codec import Glimpse, decode, glimpse, topic_for
+from msgspec.structs import replace
+
+from app.contract.codec import Fact, Glimpse, decode, glimpse, topic_for
 from app.contract.errors import ContractError, UnknownType
 from app.contract.instants import Instant
+from app.domain.book import Book, new_book
+from app.engine.heart import book_of
 from app.simulate.run import Span
 
 
@@ -81,22 +85,24 @@ def _line(number: int, value: bytes, seen: Glimpse) -> Line:
 
 
 def _read(file: Iterable[bytes], span: Span) -> Iterator[Played]:
-    clocks: dict[str | None, Instant] = {}
+    books: dict[str, Book] = {}
     newest = span.begin
     for number, value in _written(file):
-        seen = glimpse(value)
+        seen, fact = glimpse(value), _fact(value)
         if seen.time is not None:
-            newest = max(clocks.get(seen.subject, seen.time), seen.time)
-            if _is_fact(value):
-                clocks[seen.subject] = newest
+            whose = book_of(fact) if fact else seen.subject or ""
+            book = books.get(whose) or new_book(whose, seen.time)
+            newest = max(book.account.done, seen.time)
+            if fact is not None and not book.has_seen(fact.source, fact.id):
+                account = replace(book.account, done=newest)
+                books[whose] = replace(book.seeing(fact.source, fact.id), account=account)
         at = span.read_at(newest)
         yield Played(_line(number, value, seen), at, backlog=at > newest)
 
 
-def _is_fact(value: bytes) -> bool:
-    """Tell whether the event will be a fact: one dead-lettered or passed over moves no clock."""
+def _fact(value: bytes) -> Fact | None:
+    """Return the event as a fact, if it is one: one dead-lettered, passed over or known already moves no clock."""
     try:
-        decode(value, None, keyed=False)
+        return decode(value, None, keyed=False)
     except (ContractError, UnknownType):
-        return False
-    return True
+        return None

@@ -154,3 +154,18 @@ def test_a_day_has_144_ticks_of_ten_minutes(days: int) -> None:
     begin = at("00:00:00")
     ticks = [each for each in play([], Span(begin, begin + days * DAY), STEP) if isinstance(each, Ticked)]
     assert len(ticks) == days * 144 + 1
+
+
+def test_an_account_and_a_user_of_one_id_each_have_their_own_clock() -> None:
+    user = {"user_id": "a", "name": "A", "email": "a@x.example", "language": "en", "company_id": "acme"}
+    asked = an_event(
+        "12:30:00",
+        type="portal.user.password_reset_requested",
+        data={"user": user, "reset_url": "https://x.example/r", "expires_at": "2026-06-02T00:00:00Z"},
+    )
+    assert read_at([asked, an_event("12:10:00")], a_span()) == {1: at("12:30:00"), 2: at("12:10:00")}
+
+
+def test_an_event_known_already_moves_no_clock_whatever_its_time() -> None:
+    again = an_event("12:30:00", id="one")
+    assert read_at([an_event("12:00:00", id="one"), again, an_event("12:10:00")], a_span())[3] == at("12:10:00")
