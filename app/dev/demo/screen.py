@@ -80,7 +80,7 @@ def _figures(scene: Scene) -> RenderableType:
 
 def _facts(scene: Scene) -> Text:
     letters = scene.due[scene.names.dead_letters]
-    broken = (f" · {letters:,} broken, to the dead letters", "red") if letters else ""
+    broken = (f" · {letters:,} broken, to the dead letters", "dim") if letters else ""
     return Text.assemble(f"{scene.read:,} read", broken)
 
 
@@ -99,8 +99,9 @@ def _decision(line: Mapping[str, Any], tell: Sentence) -> Text:
     text = Text(told, no_wrap=True, overflow="ellipsis")
     begin = told.find(line["outcome"])
     if begin >= 0:
-        text.stylize(OUTCOMES.get(line["outcome"], ""), begin)
-        text.stylize("dim", max(begin, told.rfind("  (")))
+        end = max(begin, told.rfind("  ("))
+        text.stylize(OUTCOMES.get(line["outcome"], ""), begin, end)
+        text.stylize("dim", end)
     return text
 
 
