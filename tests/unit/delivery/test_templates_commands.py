@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from app.cli.config import config_app
 from app.cli.templates import templates_app
@@ -91,7 +90,13 @@ RESET = line(
 
 
 def invoice(number: str, due_on: str) -> str:
-    whole = {"invoice_id": number, "account_id": "a1", "number": number, "currency": "USD", "grace_days": 10}
+    whole: dict[str, Any] = {
+        "invoice_id": number,
+        "account_id": "a1",
+        "number": number,
+        "currency": "USD",
+        "grace_days": 10,
+    }
     return line(
         "billing.invoice.issued",
         time=f"2026-06-01T11:00:{int(number):02}Z",
