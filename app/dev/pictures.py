@@ -54,11 +54,13 @@ class Camera:
         """Take over the tab's connection."""
         self._tab = tab
         self._numbers = count(1)
+        self._events: set[str] = set()
 
     async def take(self, address: str, width: int) -> Picture:
         """Load the page (file:///...) and return all of it, on a screen of `width` CSS pixels. Raises PictureError."""
         await self._screen(width, _ANY_HEIGHT)
         await self._ask("Page.enable")
+        self._events.clear()
         await self._ask("Page.navigate", url=address)
         await self._event("Page.loadEventFired")
         size = (await self._ask("Page.getLayoutMetrics"))["cssContentSize"]
@@ -85,14 +87,16 @@ class Camera:
             return answer
 
     async def _event(self, name: str) -> None:
-        while (await self._said()).get("method") != name:
-            pass
+        while name not in self._events:
+            await self._said()
 
     async def _said(self) -> dict[str, Any]:
         try:
             said: dict[str, Any] = await self._tab.receive_json(timeout=ANSWER_SECONDS)
         except (TimeoutError, TypeError, ValueError):  # a closing connection's message is no text
             raise PictureError("the browser no longer answers") from None
+        if "method" in said:  # an event may come before the answer to what caused it
+            self._events.add(said["method"])
         return said
 
 

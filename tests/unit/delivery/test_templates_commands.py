@@ -90,7 +90,13 @@ RESET = line(
 
 
 def invoice(number: str, due_on: str) -> str:
-    whole: dict[str, Any] = {"invoice_id": number, "account_id": "a1", "number": number, "currency": "USD", "grace_days": 10}
+    whole: dict[str, Any] = {
+        "invoice_id": number,
+        "account_id": "a1",
+        "number": number,
+        "currency": "USD",
+        "grace_days": 10,
+    }
     return line(
         "billing.invoice.issued",
         time=f"2026-06-01T11:00:{int(number):02}Z",
