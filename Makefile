@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench faults clean
+.PHONY: help demo test check bench previews faults clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -29,8 +29,11 @@ check: .venv/ready ## format, lint, types
 bench: .venv/ready ## throughput beside its peers, restore, day scan: see docs/benchmarks.md
 	@$(BIN)/python -m tests.benchmarks
 
+previews: .venv/ready ## every message as a picture, in .previews (needs Chromium)
+	@$(BIN)/python -m app.dev.previews .previews
+
 faults: .venv/ready ## the long tests under fire
 	@$(BIN)/python -m pytest tests/faults -m long
 
 clean: ## forget the environment, the demo's data and every cache of the tools
-	@rm -rf .venv .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info build
+	@rm -rf .venv .demo .previews .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info build
