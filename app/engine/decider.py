@@ -17,7 +17,8 @@ from app.domain.occasion import Decided, Tally
 from app.domain.rules import Rulebook
 from app.engine.coming import Stretch
 from app.engine.dead_letters import dead_letter
-from app.engine.due import accounts_due, expired, index_keys
+from app.engine.due import accounts_due, expired
+from app.engine.filing import index_keys
 from app.engine.handler import View
 from app.engine.heart import Heart, book_of
 from app.engine.records import BACKLOG_HEADER, NOW_HEADER, Cursor, Record, Tick, header
@@ -81,7 +82,7 @@ class Decider:
 
     def index(self, key: bytes, value: bytes) -> Iterable[bytes]:
         """Return the due index's keys of a row."""
-        found = tuple(index_keys(key, value))
+        found = index_keys(key, value)
         self._zones.note(found)
         return found
 

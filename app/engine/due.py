@@ -1,79 +1,24 @@
-"""The due index: which accounts may have something due, found by date without reading the others (ARCHITECTURE.md, 4).
+"""The due index asked: which accounts may have something due, found by date without reading the others.
 
-Its keys are `anchor|zone|date|account|id`, a pure function of one row. X is in none of them, so changing rules rewrites
-nothing. The index only names accounts that may be due; `coming.due` decides.
+Its keys (see `filing`) are `anchor|zone|date|account|id`. X is in none of them, so changing rules rewrites nothing. The
+index only names accounts that may be due; `coming.due` decides. (ARCHITECTURE.md, section 4.)
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date, timedelta
 
 from app.contract.instants import Instant
-from app.domain import keys
-from app.domain.book import account_of, card_of, decided_of, invoice_of, tally_of
 from app.domain.calendar import MIDNIGHT, first_instant, local_day, minutes_of
-from app.domain.card import Card
 from app.domain.delinquency import HORIZON
-from app.domain.invoice import Invoice
-from app.domain.occasion import Tally
 from app.domain.rules import Rule, Rulebook, send_at
 from app.engine.coming import Stretch, versions_within
+from app.engine.filing import IRREGULAR, READY, instant_key
 from app.engine.txn import Txn
 from app.engine.zones import Zone, Zones
 from app.triggers import DAY_TRIGGERS
 
-READY = "ready"
-IRREGULAR = "irregular"
 ONE_DAY = timedelta(days=1)
-TWO_DAYS = timedelta(days=2)
 LAST = b"\xff"
-
-
-def index_keys(key: bytes, value: bytes) -> Iterable[bytes]:
-    """Return the index keys of a row: a pure function of it."""
-    table, account_id, rest = keys.parse_row(key)
-    account = keys.row_account(account_id)
-    if table == "cap":
-        return (_at("expires", end_of(tally_of(key, value)), key.decode()),)
-    if table == "decided":
-        return (_at("expires", decided_of(key, value).until, key.decode()),)
-    if not rest:
-        return _account_keys(key, value, account)
-    if rest.startswith("invoice/"):
-        return [
-            f"{anchor}|{zone}|{day}|{account}|{rest}".encode() for anchor, zone, day in _dates(invoice_of(key, value))
-        ]
-    if rest.startswith("card/"):
-        return _card_keys(card_of(key, value), account, rest)
-    return ()
-
-
-def _card_keys(card: Card, account: str, rest: str) -> Iterator[bytes]:
-    if card.autopay:
-        yield f"card|{card.zone_key}|{card.last_day}|{account}|{rest}".encode()
-
-
-def _account_keys(key: bytes, value: bytes, account: str) -> Iterator[bytes]:
-    row = account_of(key, value)
-    if row.wake is not None:
-        yield _at("wake", row.wake, account)
-    if row.episode is not None and row.details is not None:
-        zone = row.details.time_zone or keys.company_zone(row.details.company_id)
-        yield f"episode|{zone}|{row.episode.day}|{account}|".encode()
-
-
-def _dates(invoice: Invoice) -> Iterator[tuple[str, str, date]]:
-    if not invoice.zone_key:  # its account is not known yet: no days come up
-        return
-    if invoice.open:
-        yield "due", invoice.zone_key, invoice.due_on
-    if invoice.ready_on is not None:
-        yield (IRREGULAR if invoice.irregular else READY), invoice.zone_key, invoice.ready_on
-    if invoice.since is not None:
-        yield "since", invoice.zone_key, invoice.since
-
-
-def _at(anchor: str, instant: Instant, rest: str) -> bytes:
-    return f"{anchor}|{max(instant, 0):020d}|{rest}".encode()
 
 
 def accounts_due(
@@ -93,18 +38,19 @@ def accounts_due(
     return sorted(found)
 
 
-def end_of(tally: Tally) -> Instant:
-    """Return when a day's tally is of no use any more, in whatever zone."""
-    return first_instant("UTC", tally.day + TWO_DAYS)
-
-
 def expired(txn: Txn, now: Instant, limit: int) -> list[bytes]:
     """Return the keys of rows whose time to be forgotten has come, at most `limit`."""
-    return [row for _, row in txn.due(b"expires|", _at("expires", now, ""), limit)]
+    return [row for _, row in txn.due(b"expires|", instant_key("expires", now, ""), limit)]
+
+
+def held_open(txn: Txn) -> Iterator[str]:
+    """Yield the row ids of the accounts in which something is held until the configuration changes."""
+    for index_key, _ in txn.due(b"switch|", b"switch|" + LAST):
+        yield index_key.decode().split("|", 2)[1]
 
 
 def _awake(txn: Txn, end: Instant) -> Iterator[str]:
-    for index_key, _ in txn.due(b"wake|", _at("wake", end, "")):
+    for index_key, _ in txn.due(b"wake|", instant_key("wake", end, "")):
         yield index_key.decode().split("|")[2]
 
 

@@ -47,7 +47,9 @@ class Zones:
         self._quiet: dict[str, tuple[Instant, Instant]] = {}
 
     def note(self, index_keys: Iterable[bytes]) -> None:
-        """Take in the zones of index keys that a row has."""
+        """Take in the zones of index keys that a row has; earlier ones are found when it is looked at."""
+        if not self._found:
+            return
         for index_key in index_keys:
             anchor, zone, _ = index_key.split(b"|", 2)
             if anchor in _ANCHORS:

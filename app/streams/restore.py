@@ -13,7 +13,9 @@ from app.streams.client import opened_consumer
 from app.streams.store import RocksStore
 from app.streams.topics import DELETE_RETENTION_MS
 
-CHUNK_RECORDS: Final = 20_000
+CHUNK_RECORDS: Final = 65_536
+CHUNK_BYTES: Final = 16 << 20
+"""About what is held of a journal before it is written: its partitions are restored in parallel."""
 FETCH_BYTES: Final = 4 << 20
 WAIT_MS: Final = 500
 KEPT_FOR: Final = DELETE_RETENTION_MS * MILLISECOND // 2
@@ -49,13 +51,20 @@ async def restore(bootstrap: str, topic: str, partition: int, store: RocksStore,
 
 
 async def _chunk(consumer: AIOKafkaConsumer, here: TopicPartition, store: RocksStore, fence: int) -> None:
-    fetched = (await consumer.getmany(timeout_ms=WAIT_MS, max_records=CHUNK_RECORDS)).get(here, [])
-    records = [record for record in fetched if record.offset <= fence]
-    if not records:
-        return
-    last = records[-1]
-    store.write({record.key: record.value for record in records}, last.offset, stamp=last.timestamp * MILLISECOND)
-    metrics.RESTORED.inc(len(records))
+    """Write the next records with their progress: many together, for of a key that comes again only the last counts."""
+    changes: dict[bytes, bytes | None] = {}
+    count = size = offset = stamp = 0
+    while count < CHUNK_RECORDS and size < CHUNK_BYTES and await consumer.position(here) <= fence:
+        fetched = await consumer.getmany(timeout_ms=WAIT_MS, max_records=CHUNK_RECORDS - count)
+        records = [record for record in fetched.get(here, ()) if record.offset <= fence]
+        if records:
+            changes.update((record.key, record.value) for record in records)
+            count += len(records)
+            size += sum(record.serialized_key_size + max(record.serialized_value_size, 0) for record in records)
+            offset, stamp = records[-1].offset, records[-1].timestamp * MILLISECOND
+    if count:
+        store.write(changes, offset, stamp=stamp)
+        metrics.RESTORED.inc(count)
 
 
 def _incarnation(store: RocksStore) -> str | None:

@@ -160,7 +160,7 @@ class EventTrigger(Trigger):
 class DayTrigger(Trigger):
     """Fires on a local day that is counted from a date.
 
-    `anchors` name the dates in the due index (see app/engine/due.py); `anchored` returns, of a local day and X, the
+    `anchors` name the dates in the due index (see app/engine/filing.py); `anchored` returns, of a local day and X, the
     date that is looked up there.
     """
 

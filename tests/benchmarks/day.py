@@ -14,7 +14,8 @@ from app.domain.companies import Company
 from app.domain.invoice import Invoice
 from app.domain.rules import Rule, Rulebook
 from app.engine.coming import Stretch
-from app.engine.due import accounts_due, index_keys
+from app.engine.due import accounts_due
+from app.engine.filing import index_keys
 from app.engine.txn import Txn
 from app.streams.store import RocksStore
 from tests.benchmarks.machine import BenchmarkError, cores, on_core, scratch

@@ -14,7 +14,7 @@ from app import clock
 from app.domain import keys
 from app.domain.book import pack
 from app.domain.invoice import Invoice
-from app.engine.due import index_keys
+from app.engine.filing import index_keys
 from app.streams.client import opened_consumer
 from app.streams.restore import restore
 from app.streams.store import RocksStore

@@ -95,6 +95,47 @@ async def test_rows_deletions_and_index_come_back_from_the_journal(
     store.close()
 
 
+class KilledError(Exception):
+    """The process was killed here."""
+
+
+async def test_a_restore_killed_amid_goes_on_from_what_it_has_kept(
+    kafka: DevKafka, journal: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.streams.restore.CHUNK_RECORDS", 4)
+    async with patience(kafka.bootstrap) as patient:
+        writer = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient)
+        begin = await writer.fence()
+        for number in range(1, 9):
+            await writer.append({b"a": b"%d" % number, b"k%d" % number: b"%d" % number}, a_commit())
+        fence = await writer.fence()
+        await writer.close()
+    indexed: list[tuple[bytes, bytes]] = []
+
+    def noting(key: bytes, value: bytes) -> Iterable[bytes]:
+        indexed.append((key, value))
+        return index(key, value)
+
+    def killed(key: bytes, value: bytes) -> Iterable[bytes]:
+        if value == b"6":
+            raise KilledError
+        return index(key, value)
+
+    store = RocksStore(tmp_path / "0", killed, lambda: NOW)
+    with pytest.raises(KilledError):
+        await restore(kafka.bootstrap, journal, 0, store, fence, NOW)
+    kept = store.offset
+    assert begin < kept < fence
+    store.close()
+    store = RocksStore(tmp_path / "0", noting, lambda: NOW)
+    assert store.offset == kept
+    await restore(kafka.bootstrap, journal, 0, store, fence, NOW)
+    assert store.scan(b"") == [(b"a", b"8"), *((b"k%d" % number, b"%d" % number) for number in range(1, 9))]
+    assert store.due(b"", b"\xff") == sorted((value + b"|" + key, key) for key, value in store.scan(b""))
+    assert not any(key == b"k1" for key, _ in indexed), "the first chunk was kept"
+    store.close()
+
+
 async def test_a_copy_too_old_to_know_of_deletions_is_made_anew(kafka: DevKafka, journal: str, tmp_path: Path) -> None:
     store = RocksStore(tmp_path / "0", index, lambda: NOW)
     store.write({b"deleted long ago": b"1"}, 0, stamp=NOW - 4 * DAY)
