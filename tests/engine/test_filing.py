@@ -49,7 +49,7 @@ episodes = st.none() | some(Episode, at=instants)
 accounts = some(Account, wake=st.none() | instants, details=st.none() | some(Details), episode=episodes)
 decided = some(Decided, moments=st.lists(instants, min_size=1, max_size=3).map(tuple))
 occasions = some(Occasion)
-pendings = some(Pending, occasion=occasions)
+pendings = some(Pending, occasion=occasions, release=st.none() | instants, held=st.none() | instants)
 
 
 def of_account(account: Account) -> Iterator[str]:
@@ -84,6 +84,8 @@ def filed_under(key: bytes, row: msgspec.Struct, account: str) -> set[str]:
     if isinstance(row, Decided | Tally):
         until = row.until if isinstance(row, Decided) else end_of(row)
         return {f"expires|{max(until, 0):020}|{key.decode()}"}
+    if isinstance(row, Pending) and row.release is None and row.held is not None:
+        return {f"switch|{rest}"}
     return set()
 
 
