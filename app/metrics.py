@@ -13,6 +13,8 @@ GAPS = Counter("whimbrel_gaps_total", "Fetches that did not begin at the lane's 
 
 # What was decided and delivered.
 DECISIONS = Counter("whimbrel_decisions_total", "Decision records", ["rule", "outcome", "reason"])
+HELD = Gauge("whimbrel_held", "Decisions that are held now", ["partition", "reason"])
+GUARD_TRIPS = Counter("whimbrel_guard_trips_total", "Rules held because they were about to send too much", ["rule"])
 DELIVERIES = Counter("whimbrel_deliveries_total", "Delivery records", ["outcome"])
 DELIVERY_SECONDS = Histogram("whimbrel_delivery_seconds", "One SMTP hand-over, in seconds", buckets=_SECONDS)
 RETURNED = Counter("whimbrel_returned_total", "Notifications too old to hand over, sent back to be checked")

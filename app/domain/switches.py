@@ -67,9 +67,13 @@ class Guard(Struct, frozen=True, omit_defaults=True):
         """Whether what is held under the trips is free: a trip that is not known yet is not released either."""
         return set(trips) <= set(self.released)
 
+    def knows(self, trip: TripId) -> bool:
+        """Whether the trip was told of, be it open or released."""
+        return trip in self.released or any(known.id == trip for known in self.open)
+
     def tripped(self, trip: Trip) -> "Guard":
         """Return the guard with the trip; one that is known already, released or not, changes nothing."""
-        if trip.id in self.released or any(known.id == trip.id for known in self.open):
+        if self.knows(trip.id):
             return self
         return replace(self, open=tuple(sorted((*self.open, trip), key=lambda known: known.id)))
 

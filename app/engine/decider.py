@@ -1,7 +1,6 @@
 """The triggers app's handler: facts and ticks in; books, decisions, notifications and dead letters out."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date
 
 from msgspec.structs import replace
 
@@ -10,75 +9,89 @@ from app.contract.codec import Fact, decode
 from app.contract.errors import ContractError, UnknownType
 from app.contract.instants import Instant, parse_instant
 from app.domain import keys
-from app.domain.book import Book, changes, decided_of, new_book, pack, read_book, tally_of
+from app.domain.book import Book, changes, new_book, read_book
 from app.domain.decide import ON_TIME
-from app.domain.decision import Decision
-from app.domain.occasion import Decided, Tally
 from app.domain.rules import Rulebook
+from app.engine.aside import Aside
 from app.engine.coming import Stretch
 from app.engine.dead_letters import dead_letter
-from app.engine.due import accounts_due, expired
+from app.engine.due import accounts_due, expired, held_open
 from app.engine.filing import index_keys
-from app.engine.handler import View
+from app.engine.foresight import Draft, Foresight
+from app.engine.gate import Gate
+from app.engine.guard import CountingGate, ForeseeingGate, Guarding
+from app.engine.handler import LaneAccess, View
 from app.engine.heart import Heart, book_of
+from app.engine.ledger import Ledger
 from app.engine.records import BACKLOG_HEADER, NOW_HEADER, Cursor, Record, Tick, header
 from app.engine.returning import answer
+from app.engine.totals import Difference, totals
 from app.engine.txn import Txn
-from app.engine.writing import OutputTopics, as_record, notifications
+from app.engine.txn_ledger import TxnLedger
+from app.engine.writing import OutputTopics
 from app.engine.zones import Zones
 
 NEVER: Instant = -(1 << 62)
 
 
-class TxnLedger:
-    """Decisions into a batch's transaction."""
+class Sitting:
+    """What one batch is decided with: the configuration, the guard's gate, the ledger, and the books."""
 
-    def __init__(self, txn: Txn, topics: OutputTopics, rulebook: Rulebook, *, fresh: bool) -> None:
-        """Write to `txn`; `fresh` notifications never grow too old to hand over."""
+    def __init__(self, txn: Txn, view: View, rulebook: Rulebook, gate: Gate, ledger: TxnLedger) -> None:
+        """Begin with no book open."""
         self._txn = txn
-        self._topics = topics
+        self._view = view
         self._rulebook = rulebook
-        self._fresh = fresh
+        self._live_since = view.now if view.live_since is None else view.live_since
+        self.gate = gate
+        self.ledger = ledger
+        self.desk = self._desk(ledger, gate)
 
-    def recall(self, account: str, rule: str, subject: str) -> Decided | None:
-        """Return what was decided of the subject."""
-        key = keys.decided_row(account, rule, subject)
-        value = self._txn.get(key)
-        return decided_of(key, value) if value is not None else None
+    def trial(self) -> tuple["Desk", ForeseeingGate]:
+        """Return a desk at which nothing is written down, and what counts its decisions to send."""
+        gate = ForeseeingGate(self._rulebook.switches.guard, self.gate)
+        return self._desk(Draft(self.ledger), gate), gate
 
-    def remember(self, account: str, rule: str, subject: str, decided: Decided) -> None:
-        """Keep it until the index calls it expired."""
-        self._txn.put(keys.decided_row(account, rule, subject), pack(decided))
+    def close(self) -> None:
+        """Write what has changed."""
+        self.desk.close()
+        self.gate.close()
 
-    def count(self, account: str, contact: str, day: date) -> int:
-        """Return how many notifications the contact got that day."""
-        key = keys.cap_row(account, contact)
-        value = self._txn.get(key)
-        tally = tally_of(key, value) if value is not None else None
-        return tally.count if tally is not None and tally.day == day else 0
-
-    def add(self, account: str, contact: str, day: date) -> None:
-        """Count one more; earlier days are forgotten."""
-        self._txn.put(keys.cap_row(account, contact), pack(Tally(day, self.count(account, contact, day) + 1)))
-
-    def write(self, decision: Decision) -> None:
-        """Send the decision, and where it says so the notifications."""
-        key = decision.owner.encode()
-        self._txn.send(self._topics.decisions, key, as_record(decision, self._rulebook.offset))
-        for notification in notifications(decision, self._rulebook, fresh=self._fresh):
-            self._txn.send(self._topics.outbox, key, notification)
-        metrics.DECISIONS.labels(decision.rule, decision.outcome.value, decision.reason or "").inc()
+    def _desk(self, ledger: Ledger, gate: Gate) -> "Desk":
+        return Desk(self._txn, self._view, Heart(self._rulebook, self._live_since, ledger, gate))
 
 
 class Decider:
-    """One partition's facts and ticks through the heart; it keeps but its zones and a tick's list of accounts."""
+    """One partition's facts and ticks through the heart.
 
-    def __init__(self, topics: OutputTopics, rulebook: Callable[[], Rulebook]) -> None:
-        """`rulebook` gives the configuration in force."""
+    What it keeps in memory only spares work: its zones, a tick's list of accounts and what they would be sent, and by
+    which configuration it last looked at what is held.
+    """
+
+    def __init__(
+        self, topics: OutputTopics, rulebook: Callable[[], Rulebook], guarding: Guarding | None = None
+    ) -> None:
+        """`rulebook` gives the configuration in force; without `guarding` nothing is counted, and no rule trips."""
         self._topics = topics
         self._rulebook = rulebook
+        self._guarding = guarding
         self._listed: tuple[Tick, list[str]] | None = None
+        self._looked: tuple[Tick, Rulebook] | None = None
+        self._foresight: Foresight | None = None
         self._zones = Zones()
+        self._aside = Aside(guarding.tell if guarding else None)
+
+    async def started(self, lane: LaneAccess) -> None:
+        """Tell of the trips that nobody may have been told of, and show what is held."""
+        self._aside.begin(lane)
+
+    async def stopping(self) -> None:
+        """Show nothing any more."""
+        self._aside.end()
+
+    def committed(self) -> None:
+        """Tell of the trips that are in effect from now on, and show what is held."""
+        self._aside.look()
 
     def index(self, key: bytes, value: bytes) -> Iterable[bytes]:
         """Return the due index's keys of a row."""
@@ -89,7 +102,8 @@ class Decider:
     def records(self, batch: Sequence[Record], txn: Txn, view: View) -> None:
         """Read facts in order; what breaks the contract is dead-lettered, and nothing else changes."""
         rulebook = self._rulebook()
-        desk = Desk(txn, view, self._heart(txn, view))
+        sitting = self._sitting(txn, view)
+        desk = sitting.desk
         for record in batch:
             kind = "unreadable"
             try:
@@ -109,18 +123,20 @@ class Decider:
                 metrics.FACTS.labels(kind, "dead_lettered").inc()
             else:
                 metrics.FACTS.labels(kind, "read").inc()
-        desk.close()
+        self._close(sitting)
 
     def tick(self, tick: Tick, cursor: Cursor | None, txn: Txn, view: View, limit: int) -> Cursor:
         """Move on the clocks of a slice of the accounts in which something may be due."""
         earlier, after = _stand(tick, cursor)
-        if after is None or self._listed is None or self._listed[0] != tick:
-            self._listed = tick, self._due(tick, earlier, txn, view)
-        left = [account for account in self._listed[1] if after is None or account > after]
-        desk = Desk(txn, view, self._heart(txn, view))
-        for account in left[:limit]:
-            desk.advance(keys.account_of_row(account), tick, earlier)
-        desk.close()
+        accounts = self._list(tick, cursor, txn, view)
+        left = [account for account in accounts if after is None or account > after]
+        sitting = self._sitting(txn, view)
+        foreseen = self._foresee(tick, cursor, left, sitting, limit)
+        for account in left[:limit] if foreseen else ():
+            sitting.desk.advance(keys.account_of_row(account), tick, earlier)
+        self._close(sitting)
+        if not foreseen:
+            return Cursor(tick.instant, tick.now, after or "", earlier)
         if len(left) > limit:
             return Cursor(tick.instant, tick.now, left[limit - 1], earlier)
         for row in expired(txn, tick.instant, limit):
@@ -136,16 +152,68 @@ class Decider:
         txn.send(self._topics.dead_letters, record.key, letter)
         metrics.FACTS.labels("unreadable", "dead_lettered").inc()
 
+    def _list(self, tick: Tick, cursor: Cursor | None, txn: Txn, view: View) -> list[str]:
+        """Return, sorted, the accounts to look at: under a new configuration also those that it may let go of."""
+        earlier, after = _stand(tick, cursor)
+        if after is None or self._listed is None or self._listed[0] != tick:
+            rulebook = self._rulebook()
+            accounts = self._due(tick, earlier, txn, view)
+            if not self._has_looked(rulebook, cursor):
+                accounts = sorted({*accounts, *held_open(txn)})
+                if not after:
+                    self._looked = tick, rulebook
+            self._listed = tick, accounts
+        return self._listed[1]
+
+    def _has_looked(self, rulebook: Rulebook, cursor: Cursor | None) -> bool:
+        """Whether a tick that is completed has looked at all that is held by this configuration."""
+        if self._looked is None or cursor is None:
+            return False
+        tick, by = self._looked
+        return by is rulebook and (cursor.instant, cursor.after is None) >= (tick.instant, True)
+
     def _due(self, tick: Tick, earlier: Instant, txn: Txn, view: View) -> list[str]:
         end = tick.instant + 1
         live_since = tick.instant if view.live_since is None else view.live_since
         moments = Stretch(max(earlier + 1, live_since), end)
         return accounts_due(txn, self._rulebook(), Stretch(earlier + 1, end), moments, self._zones)
 
-    def _heart(self, txn: Txn, view: View) -> Heart:
+    def _foresee(self, tick: Tick, cursor: Cursor | None, left: Sequence[str], sitting: Sitting, limit: int) -> bool:
+        """Find out what the tick would send, one more slice of it; say whether that is known of all accounts left.
+
+        Where it is, and none of them was decided yet, the guard holds each rule that would write to too many.
+        """
+        if not isinstance(sitting.gate, CountingGate):
+            return True
+        earlier, after = _stand(tick, cursor)
+        seen = self._foresight
+        if seen is None or seen.tick != tick:
+            seen = self._foresight = Foresight(tick, after or "", sitting.gate.all_sent())
+        ahead = seen.ahead(left)
+        if ahead:
+            desk, gate = sitting.trial()
+            for account in ahead[:limit]:
+                desk.advance(keys.account_of_row(account), tick, earlier)
+            seen.add(ahead[:limit], gate.counts)
+        if len(ahead) > limit:
+            return False
+        if seen.after == (after or ""):
+            for rule, recipients in seen.recipients.items():
+                sitting.gate.foresee(rule, recipients)
+        return True
+
+    def _sitting(self, txn: Txn, view: View) -> Sitting:
         rulebook = self._rulebook()
-        live_since = view.now if view.live_since is None else view.live_since
-        return Heart(rulebook, live_since, TxnLedger(txn, self._topics, rulebook, fresh=view.external))
+        guard = rulebook.switches.guard
+        gate = Gate(guard)
+        if self._guarding is not None and not view.external:
+            share = self._guarding.allowance.share(totals(txn).known)
+            gate = CountingGate(guard, txn, view.partition, view.now, share)
+        return Sitting(txn, view, rulebook, gate, TxnLedger(txn, self._topics, rulebook, fresh=view.external))
+
+    def _close(self, sitting: Sitting) -> None:
+        sitting.close()
+        self._aside.tripped |= sitting.gate.tripped
 
 
 class Desk:
@@ -184,10 +252,13 @@ class Desk:
 
     def close(self) -> None:
         """Write what has changed; a clock alone is not: the cursor says where it stands."""
+        difference = Difference()
         for stored, book in self._books.values():
             if stored is None or not _same_but_clock(stored, book):
+                difference.add(stored, book)
                 for key, value in changes(stored, book):
                     self._txn.put(key, value)
+        difference.write(self._txn)
 
     def _open(self, account: str) -> tuple[Book | None, Book]:
         if account in self._books:

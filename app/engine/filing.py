@@ -71,11 +71,10 @@ def index_keys(key: bytes, value: bytes) -> Sequence[bytes]:
             return _of_card(key, value, f"{account}|{rest}")
         if rest.startswith("pending/"):
             return _of_pending(_pending(unpacked(key, value)), f"{account}|{rest}")
-        return ()
-    if table == "guard":
-        return ()
-    until = decided_of(key, value).until if table == "decided" else end_of(tally_of(key, value))
-    return (instant_key("expires", until, key.decode()),)
+    elif table != "guard":
+        until = decided_of(key, value).until if table == "decided" else end_of(tally_of(key, value))
+        return (instant_key("expires", until, key.decode()),)
+    return ()
 
 
 def _of_invoice(invoice: _Invoice, rest: str) -> list[bytes]:

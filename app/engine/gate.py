@@ -8,6 +8,9 @@ from app.domain.switches import Guard, TripId
 class Gate:
     """Holds the rules whose trips are open by the configuration; lets everything else through, and counts nothing."""
 
+    tripped = False
+    """Whether a rule is held from this batch on."""
+
     def __init__(self, guard: Guard) -> None:
         """Take what holds for a whole batch."""
         self._guard = guard
@@ -27,3 +30,6 @@ class Gate:
 
     def count(self, rule: str, recipients: int) -> None:
         """Count recipients that the rule has written to."""
+
+    def close(self) -> None:
+        """Write what was counted."""

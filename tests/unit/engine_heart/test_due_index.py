@@ -77,8 +77,7 @@ class Partition:
         return self.cursor.instant if self.cursor else NEVER
 
     def _desk(self, txn: Txn, now: Instant) -> Desk:
-        view = self.view(now)
-        return Desk(txn, view, self.decider._heart(txn, view))
+        return self.decider._sitting(txn, self.view(now)).desk
 
     def _commit(self, txn: Txn) -> None:
         self.store.write(txn.changes, self.store.offset + 1)
