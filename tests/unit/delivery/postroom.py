@@ -102,13 +102,16 @@ class Postroom:
             await relay.close()
 
     async def kill(self) -> None:
-        """End the sender's tasks as kill -9 does: whatever they were about to say is lost."""
+        """End the sender's tasks as kill -9 does: whatever they were about to say is lost.
+
+        Until Python 3.12 `wait_for` loses a cancellation that comes together with what it waits for.
+        """
         pump = self.sender._pump if self.sender else None
-        tasks = [*pump._tasks.values(), pump._loop] if pump else []
-        for task in tasks:
-            if task is not None:
+        tasks = {task for task in (*pump._tasks.values(), pump._loop) if task} if pump else set()
+        while tasks:
+            for task in tasks:
                 task.cancel()
-        await asyncio.gather(*(task for task in tasks if task), return_exceptions=True)
+            _, tasks = await asyncio.wait(tasks, timeout=0.1)
 
     async def until(self, condition: Callable[[], object], seconds: float = 15.0) -> None:
         """Return once the condition holds; looked at whenever something was committed."""
