@@ -184,11 +184,11 @@ class Pump:
                 attempts.write(txn, key, row)
                 txn.send(self._ports.returns, notification.account_id.encode(), attempt.notification)
 
-        await self._apply(work)
-        metrics.RETURNED.inc()
         if row.rounds > returns.ROUNDS:
             metrics.ROUNDS.inc()
             log.warning("given back %d times without an attempt: %s", row.rounds, message_id(notification))
+        metrics.RETURNED.inc()
+        await self._apply(work)
 
     async def _expire_unanswered(self) -> None:
         for key in attempts.unanswered(self._lane.read(), self._ports.now(), EXPIRE):

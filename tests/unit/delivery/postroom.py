@@ -19,7 +19,7 @@ from app.engine.dead_letters import DeadLetter
 from app.engine.handler import LaneAccess
 from app.engine.inputs import Fetch, Inputs
 from app.engine.memory import MemoryJournal, MemoryOutputs, MemoryStore
-from app.engine.outbox import Delivery, Notification, encode
+from app.engine.outbox import Delivery, Notification, decode_notification, encode
 from app.engine.records import COMMIT_KEY, Commit, PlainRecord, decode_commit
 from app.settings import Settings
 from app.triggers import REGISTRY
@@ -132,6 +132,22 @@ class Postroom:
 
     def outcomes(self) -> list[str]:
         return [each.outcome for each in self.deliveries()]
+
+    def unread(self) -> int:
+        """How many records of the outbox no committed batch covers."""
+        stored = self.store.get(COMMIT_KEY)
+        return len(self.outbox) - (decode_commit(stored).positions[OUTBOX] if stored else 0)
+
+    def returned(self) -> list[Notification]:
+        """What was given back; what a new owner has sent again is known by its id."""
+        sent = {each.id: each.output for each in self.outputs.sent if each.output.topic == RETURNS}
+        assert all(output.key == b"a1042" for output in sent.values())
+        return [decode_notification(output.value) for output in sent.values()]
+
+    def asked(self) -> list[Notification]:
+        """What the triggers app reads of it: repeats, too."""
+        sent = [each.output.value for each in self.outputs.sent if each.output.topic == RETURNS]
+        return [decode_notification(value) for value in sent]
 
     def dead_letters(self) -> list[DeadLetter]:
         sent = [each.output.value for each in self.outputs.sent if each.output.topic == DEAD_LETTERS]
