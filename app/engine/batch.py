@@ -21,12 +21,14 @@ class Bounds(Struct, frozen=True, kw_only=True):
     """Changed rows and outputs; steps are begun below it."""
     slice: int = 500
     """Rows that a tick's slice looks at."""
+    ticks: int = 50
+    """Slices of ticks: nothing else of the process has its turn while a batch is computed."""
     works: int = 500
 
     @property
     def least(self) -> bool:
-        """Say whether no smaller batch is possible: one record, one row, one work."""
-        return self.records == self.rows == self.slice == self.works == 1
+        """Say whether no smaller batch is possible: one of each."""
+        return all(getattr(self, name) == 1 for name in self.__struct_fields__)
 
     def halved(self) -> "Bounds":
         """Return half of it, at least one of each."""
@@ -63,7 +65,7 @@ class Batch:
 
     def full(self, bounds: Bounds) -> bool:
         """Say whether a further step must wait for the next batch."""
-        return self.rows >= bounds.rows or len(self.records) >= bounds.records
+        return self.rows >= bounds.rows or len(self.records) >= bounds.records or self.ticks >= bounds.ticks
 
     def add(self, records: Sequence[Record]) -> None:
         """Count records as processed."""

@@ -134,7 +134,9 @@ class Lane:
             self._wake.clear()
             if self._ports.monotonic() - self._fenced > REFENCE_SECONDS:
                 await self._refence()
-            if not await self._advance():
+            if await self._advance():
+                await asyncio.sleep(0)  # whatever else the process does has its turn, should nothing have waited
+            else:
                 await self._idle()
         for _, future in self._works:
             if not future.done():

@@ -15,7 +15,7 @@ from app.engine.ports import BatchTooLargeError, JournalIntrudedError
 from app.engine.records import COMMIT_KEY, PlainRecord, decode_commit
 from app.engine.txn import Txn
 from tests.engine.counting import Counting
-from tests.engine.world import START, World
+from tests.engine.world import START, TICKS, World
 
 MS = START // 1_000
 
@@ -167,6 +167,23 @@ async def test_a_played_history_is_processed_by_line_and_every_tick_in_its_place
     assert ticks == [START + line * MINUTE for line in (5, 8, 9, 12)]
     order = [s.output.topic for s in world.outputs.sent]
     assert order == ["out"] * 4 + ["ticks-out"] + ["out"] * 2 + ["ticks-out"] * 2 + ["out"] * 2 + ["ticks-out"]
+
+
+async def test_many_ticks_at_hand_are_committed_in_batches_with_a_turn_for_others_between_them() -> None:
+    world = World(Counting)
+    for number in range(120):
+        world.tick(now=format_instant(START + number * MINUTE))
+    lane = world.lane(external=True, bounds=Bounds(ticks=50))
+    while world.fetch(lane, TICKS, 50):
+        pass
+    turns: list[int] = []
+    running = asyncio.create_task(lane.run())
+    while lane.positions[TICKS] < 120:
+        turns.append(lane.positions[TICKS])
+        await asyncio.sleep(0)
+    assert {50, 100} <= set(turns) <= {0, 50, 100}
+    await lane.stop()
+    await running
 
 
 async def test_in_a_played_history_facts_wait_for_the_tick_after_them() -> None:
