@@ -7,10 +7,12 @@ from app.delivery.relay import Relay
 from app.delivery.render import Renderer
 from app.delivery.sender import Sender
 from app.engine.decider import Decider
+from app.engine.guard import Allowance, Guarding
 from app.settings import Settings
 from app.streams.config_reader import ConfigReader
 from app.streams.names import Names
 from app.streams.opening import Wiring
+from app.streams.tripping import TripTeller
 from app.triggers import REGISTRY
 
 
@@ -19,15 +21,19 @@ def triggers(settings: Settings) -> Wiring:
     names = Names(settings.prefix)
     external = settings.ticks == "external"
     reader = ConfigReader(names.config)
+    teller = None if external else TripTeller(settings.kafka, names.config)
+    allowance = Allowance(settings.guard_max_per_hour, settings.partitions)
+    guarding = None if teller is None else Guarding(allowance, teller.tell)
     return Wiring(
         app=f"{settings.prefix}whimbrel-triggers",
-        handler=lambda _: Decider(names, lambda: reader.rulebook),
+        handler=lambda _: Decider(names, lambda: reader.rulebook, guarding),
         inputs=names.facts,
         unticked=() if external else (names.returns,),  # in a played history every notification is fresh
         journal=names.book_journal,
         ticks=names.ticks,
         external=external,
         config=reader,
+        beside=None if teller is None else teller.run,
     )
 
 

@@ -35,6 +35,9 @@ class Settings:
     ticks: Literal["timer", "external"] = "timer"
     """Who makes time: each worker's timer, or whoever plays a history (`whimbrel publish --ticks`)."""
     tick_seconds: float = 10.0
+    guard_max_per_hour: int | None = None
+    """Recipients that a rule may write to in a sliding hour, else the guard holds it; empty: 5 % of the known accounts,
+    1,000 at the least. Each partition counts its share, at least 100."""
     delivery: str = "smtp"
     """`smtp`, `redirect:ADDRESS` or `off`."""
     smtp_host: str = "127.0.0.1"
@@ -63,6 +66,8 @@ class Settings:
         mode, _, address = self.delivery.partition(":")
         if mode not in {"smtp", "off", "redirect"} or (mode == "redirect") != ("@" in address):
             raise SettingsError("WHIMBREL_DELIVERY: must be smtp, off or redirect:ADDRESS")
+        if self.guard_max_per_hour is not None and self.guard_max_per_hour < 1:
+            raise SettingsError("WHIMBREL_GUARD_MAX_PER_HOUR: must be 1 or more, or empty")
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:

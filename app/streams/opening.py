@@ -2,10 +2,11 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec.structs import replace
@@ -49,6 +50,8 @@ class Wiring:
     config: ConfigReader | None = None
     """The configuration that the handler decides by."""
     bounds: Bounds | None = None
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None
+    """Runs beside the lanes, to the end."""
     close: Callable[[], Awaitable[None]] | None = None
     """Awaited once all lanes have ended: releases what the handlers share."""
 

@@ -96,6 +96,8 @@ async def _assemble(wiring: Wiring, settings: Settings, stack: AsyncExitStack) -
     if ticker is not None:
         _beside(stack, ticker.run(lambda: lanes.running, settings.tick_seconds))
     _beside(stack, observe(lanes))
+    if wiring.beside is not None:
+        _beside(stack, wiring.beside())
     port = await stack.enter_async_context(
         serving(settings.metrics_host, settings.metrics_port, lambda: readiness.unready(lanes))
     )
