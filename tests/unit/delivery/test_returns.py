@@ -192,7 +192,7 @@ async def test_an_answer_to_an_unknown_question_counts(postroom: Postroom) -> No
     assert postroom.mailbox.total == 1
 
 
-STEPS = 14
+STEPS = 16
 """More than the journal's steps while two notifications go back and are answered."""
 
 
