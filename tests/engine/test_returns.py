@@ -1,28 +1,16 @@
 """Notifications that come back are answered by the account's book: true still, or withdrawn."""
 
-import asyncio
-import json
 from typing import Any
 
-import msgspec
 import pytest
 from msgspec.structs import replace
 
 from app import bootstrap
-from app.contract.instants import DAY, HOUR, MINUTE, SECOND, Instant, format_instant
-from app.domain.rules import Rule, Rulebook
-from app.engine.dead_letters import DeadLetter
-from app.engine.decider import Decider
-from app.engine.inputs import Fetch, Inputs
-from app.engine.lane import Lane, Ports
-from app.engine.memory import MemoryJournal, MemoryOutputs, MemoryStore
+from app.contract.instants import DAY, HOUR, MINUTE, SECOND, format_instant
+from app.domain.rules import Rule
 from app.engine.outbox import Notification, encode
-from app.engine.records import COMMIT_KEY, Commit, PlainRecord, decode_commit
-from app.engine.ticks import Ticks
 from app.settings import Settings
-from app.streams.names import Names
 from tests.builders import (
-    Event,
     a_company,
     a_payment,
     a_rule,
@@ -31,101 +19,8 @@ from tests.builders import (
     at,
     invoice_event,
     paid,
-    written,
 )
-
-NAMES = Names()
-INPUTS = (*NAMES.facts, NAMES.returns)
-
-
-class Office:
-    """One partition of the triggers app in live mode: its topics, and a lane that comes through them."""
-
-    def __init__(self, rulebook: Rulebook) -> None:
-        self.rulebook = rulebook
-        self.now: Instant = at("2026-06-01 00:00")
-        self.outputs = MemoryOutputs()
-        self._handler = Decider(NAMES, lambda: self.rulebook)
-        self.store = MemoryStore(self._handler.index)
-        self._journal = MemoryJournal()
-        self._known: set[str] = set()
-        self._logs: dict[str, list[PlainRecord]] = {topic: [] for topic in (*INPUTS, NAMES.ticks)}
-
-    def tell(self, *events: Event) -> None:
-        """Publish facts, now."""
-        for event in events:
-            self._append(NAMES.billing, event["subject"].encode(), written(event))
-
-    def give_back(self, *notifications: Notification) -> None:
-        """Return notifications as the sender does, now."""
-        for each in notifications:
-            self.put_back(each.account_id.encode(), encode(each))
-
-    def put_back(self, key: bytes | None, value: bytes | None) -> None:
-        self._append(NAMES.returns, key, value)
-
-    def run_until(self, instant: Instant) -> None:
-        """Let the time come, its tick included."""
-        self.now = instant
-        ends = {topic: len(self._logs[topic]) for topic in NAMES.facts}
-        self._append(NAMES.ticks, b"0", json.dumps({"partition": 0, "ends": ends}).encode())
-        self.run()
-
-    def run(self) -> None:
-        """Run a lane over everything there is."""
-        asyncio.run(self._run())
-
-    def outbox(self) -> list[Notification]:
-        """What has come to the outbox since this was asked last; what a new lane sends again is known by its id."""
-        came = {sent.id: sent.output.value for sent in self.outputs.sent if sent.output.topic == NAMES.outbox}
-        new = [value for id_, value in came.items() if id_ not in self._known]
-        self._known |= came.keys()
-        return [msgspec.json.decode(value, type=Notification) for value in new]
-
-    def dead_letters(self) -> list[DeadLetter]:
-        came = {sent.id: sent.output.value for sent in self.outputs.sent if sent.output.topic == NAMES.dead_letters}
-        return [msgspec.json.decode(value, type=DeadLetter) for value in came.values()]
-
-    def rows(self) -> list[tuple[bytes, bytes]]:
-        return self.store.scan(b"account/")
-
-    def _append(self, topic: str, key: bytes | None, value: bytes | None) -> None:
-        log = self._logs[topic]
-        log.append(PlainRecord(topic, 0, len(log), self.now // 1_000, key, value))
-
-    async def _run(self) -> None:
-        stored = self.store.get(COMMIT_KEY)
-        begin = Commit(incarnation="i", positions=dict.fromkeys(self._logs, 0), live_since=at("2026-06-01 00:00"))
-        commit = decode_commit(stored) if stored else begin
-        ports = Ports(
-            store=self.store,
-            journal=self._journal,
-            outputs=self.outputs,
-            clock=lambda: self.now,
-            monotonic=lambda: 0.0,
-        )
-        lane = Lane(
-            0,
-            self._handler,
-            ports,
-            commit=commit,
-            inputs=Inputs({topic: commit.positions[topic] for topic in INPUTS}),
-            ticks=Ticks(NAMES.ticks, commit.positions[NAMES.ticks]),
-        )
-        for topic, log in self._logs.items():
-            position = commit.positions[topic]
-            lane.feed(Fetch(topic, position, len(log), log[position:], len(log), 0.0))
-        running = asyncio.create_task(lane.run())
-        async with asyncio.timeout(10):
-            while not running.done() and not self._through(lane):  # noqa: ASYNC110 - a lane tells nobody that it is
-                await asyncio.sleep(0)
-        if not running.done():
-            await lane.stop()
-        await running
-
-    def _through(self, lane: Lane) -> bool:
-        return all(lane.positions[topic] >= len(log) for topic, log in self._logs.items())
-
+from tests.engine.office import NAMES, Office
 
 DUE, PAST, SOON = "invoice_due_in_days", "invoice_past_due_for_days", "invoice_becomes_delinquent_in_days"
 BECOMES, BEEN = "account_becomes_delinquent", "invoice_delinquent_for_days"
