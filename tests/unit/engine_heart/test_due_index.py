@@ -23,7 +23,7 @@ from app.engine.memory import MemoryStore
 from app.engine.records import Cursor, Tick
 from app.engine.txn import Txn
 from app.simulate.run import Notes
-from tests.builders import Event, a_company, a_fact, a_rule, a_rulebook, account_event, at, invoice_event
+from tests.builders import Event, a_company, a_fact, a_rule, a_rulebook, account_event, an_event, at, invoice_event
 from tests.lanes import NAMES
 from tests.strategies import History, histories, instants, zones
 
@@ -149,8 +149,11 @@ def a_tick(text: str) -> Tick:
     return Tick(at(text), at(text))
 
 
-def test_an_invoice_whose_account_is_not_known_yet_is_under_no_zone() -> None:
-    partition = _partition(invoice_event("2026-05-20 12:00"))
+def test_what_is_known_before_its_account_is_under_no_zone() -> None:
+    card = {"card_id": "c1", "brand": "visa", "last4": "4242", "expires": "2026-06", "autopay": True}
+    partition = _partition(
+        invoice_event("2026-05-20 12:00"), an_event("billing.card.updated", "2026-05-20 12:00", **card)
+    )
     assert not partition.store.due(b"", b"\xff")
     partition.tick(a_tick("2026-06-10 09:00"))
 
