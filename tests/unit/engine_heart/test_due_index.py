@@ -150,11 +150,11 @@ def a_tick(text: str) -> Tick:
 
 
 def test_what_is_known_before_its_account_is_under_no_zone() -> None:
-    card = {"card_id": "c1", "brand": "visa", "last4": "4242", "expires": "2026-06", "autopay": True}
+    card: dict[str, Any] = {"card_id": "c1", "brand": "visa", "last4": "4242", "expires": "2026-06", "autopay": True}
     partition = _partition(
         invoice_event("2026-05-20 12:00"), an_event("billing.card.updated", "2026-05-20 12:00", **card)
     )
-    assert not partition.store.due(b"", b"\xff")
+    assert {key.partition(b"|")[0] for key, _ in partition.store.due(b"", b"\xff")} == {b"wake"}
     partition.tick(a_tick("2026-06-10 09:00"))
 
 
