@@ -124,6 +124,7 @@ async def test_lower_and_equal_rounds_are_repeats(postroom: Postroom) -> None:
     await postroom.deliver("accepted")
     postroom.put(third, answer(third, postroom.now), a_notification(number=2))
     await postroom.deliver("accepted", "accepted")
+    assert postroom.dead_letters() == []
 
 
 async def test_more_than_three_rounds_without_an_attempt_raise_an_alarm_and_get_further_apart(
