@@ -23,6 +23,7 @@ from rocksdict import (
 )
 
 from app.contract.instants import Instant
+from app.streams.fronts import Fronts
 
 INDEX: Final = b"\x00"
 """Before every index key. It sorts before every row's key, and no row's key begins with it."""
@@ -52,6 +53,7 @@ class RocksStore:
         self.path = path
         self._clock = clock
         self._db = _opened(path)
+        self._fronts = Fronts()
         progress = self._db.get(OFFSET_KEY)
         self.offset, self.stamp = _decode_progress(progress) if progress else (-1, 0)
         """The newest journal record that the rows contain, and when it was written there."""
@@ -74,11 +76,14 @@ class RocksStore:
     def due(self, lo: bytes, hi: bytes, limit: int | None = None) -> list[tuple[bytes, bytes]]:
         """Return (index key, row key) with lo <= index key < hi, sorted, at most `limit`."""
         entries: list[tuple[bytes, bytes]] = []
-        end = INDEX + hi
-        for key, row in self._db.items(from_key=INDEX + lo):
+        begin, end = self._fronts.begin(lo), INDEX + hi
+        if begin >= hi or limit == 0:
+            return entries
+        for key, row in self._db.items(from_key=INDEX + begin):
             if key >= end or (limit is not None and len(entries) >= limit):
                 break
             entries.append((key[1:], row))
+        self._fronts.found(lo, entries[0][0] if entries else hi)
         return entries
 
     def write(
@@ -116,6 +121,7 @@ class RocksStore:
         for index_key in gone - come:
             batch.delete(INDEX + index_key)
         for index_key in come - gone:
+            self._fronts.come(index_key)
             batch.put(INDEX + index_key, key)
 
     def wipe(self) -> None:
@@ -124,6 +130,7 @@ class RocksStore:
         shutil.rmtree(self.path)
         self.path.mkdir()
         self._db = _opened(self.path)
+        self._fronts = Fronts()
         self.offset, self.stamp = -1, 0
 
     def close(self) -> None:

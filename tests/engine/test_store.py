@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from app.engine.memory import MemoryStore
@@ -70,6 +70,30 @@ def test_the_index_is_always_that_of_the_rows(
     assert store.scan(b"") == sorted(rows.items())
     derived = sorted((entry, key) for key, value in rows.items() for entry in index(key, value))
     assert store.due(b"", b"\xff") == derived
+
+
+def queued(key: bytes, value: bytes) -> Iterable[bytes]:
+    """In a queue of all, and in one of its own zone."""
+    yield b"wake|%s|" % value + key
+    yield b"ready|z%d|%s|" % (int(value) % 2, value) + key
+
+
+bounds = st.sampled_from([b"wake|", b"wake|3", b"wake|9", b"wake}", b"ready|", b"ready|z0|", b"ready|z1|4", b"s", b"x"])
+
+
+@settings(deadline=None, max_examples=60)
+@example(steps=[({}, b"ready|z1|", b"x"), ({b"c": b"2"}, b"ready|z1|", b"x")])
+@given(steps=st.lists(st.tuples(st.dictionaries(keys, values, max_size=3), bounds, bounds), max_size=12))
+def test_a_queue_whose_front_is_known_hides_no_entry(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[dict[bytes, bytes | None], bytes, bytes]]
+) -> None:
+    rocks, memory = RocksStore(tmp_path_factory.mktemp("rows"), queued, lambda: 0), MemoryStore(queued)
+    for offset, (changes, lo, hi) in enumerate(steps):
+        for store in (rocks, memory):
+            store.write(changes, offset)
+        for limit in (0, 1, None):
+            assert rocks.due(lo, hi, limit) == memory.due(lo, hi, limit)
+    rocks.close()
 
 
 def test_a_database_opened_again_knows_how_far_it_is(tmp_path: Path) -> None:
