@@ -367,6 +367,22 @@ def test_a_release_that_begins_amid_a_tick_is_finished_by_the_next() -> None:
     assert outcomes(office) == {"sent": 12}
 
 
+def test_switched_off_before_a_killed_worker_s_tick_goes_on_what_was_held_in_it_comes_with_the_next() -> None:
+    office = Office(Rulebook([a_rule(PAST, x=1)], {"acme": a_company()}), bounds=SLICES)
+    office.tell(*accounts(12))
+    office.run_until(at("2026-06-11 08:59"))
+    switched(office, Switches(Kill(all=True)))
+    office.come_to(NINE + SECOND)
+    office.run_and_kill(amid)
+    switched(office, Switches())
+    office.run()
+    assert 0 < outcomes(office)["held(kill_switch)"] < 12
+    office.run_until(NINE + MINUTE)
+    assert Counter(d["outcome"] for d in office.decisions())["sent"] > 0
+    assert held(office) == {}
+    assert len(office.outbox()) == 12 * MANY
+
+
 def test_a_trip_names_what_the_rule_would_have_written_to() -> None:
     office = an_office(a_rule(FAILED), a_rule(PAST, x=1), bounds=SLICES)
     office.tell(*accounts(30))
