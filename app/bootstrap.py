@@ -22,8 +22,7 @@ def triggers(settings: Settings) -> Wiring:
     external = settings.ticks == "external"
     reader = ConfigReader(names.config)
     teller = None if external else TripTeller(settings.kafka, names.config)
-    allowance = Allowance(settings.guard_max_per_hour, settings.partitions)
-    guarding = None if teller is None else Guarding(allowance, teller.tell)
+    guarding = None if teller is None else Guarding(Allowance(settings.guard_max_per_hour), teller.tell)
     return Wiring(
         app=f"{settings.prefix}whimbrel-triggers",
         handler=lambda _: Decider(names, lambda: reader.rulebook, guarding),
@@ -33,6 +32,7 @@ def triggers(settings: Settings) -> Wiring:
         ticks=names.ticks,
         external=external,
         config=reader,
+        sized=None if guarding is None else guarding.among,
         beside=None if teller is None else teller.run,
     )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from app.contract.instants import MINUTE, Instant
 from app.domain import keys
@@ -43,12 +44,16 @@ class Allowance(msgspec.Struct, frozen=True):
         return max(FLOOR, even, known * PERCENT // 100 if self.max_per_hour is None else 0)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Guarding:
     """What the guard needs beside rows: how much is too much, and who tells the others of a trip (repeats are none)."""
 
     allowance: Allowance
     tell: Callable[[Trip], None]
+
+    def among(self, partitions: int) -> None:
+        """Share the allowance among so many partitions from now on."""
+        self.allowance = replace(self.allowance, partitions=partitions)
 
 
 class Sent(msgspec.Struct, frozen=True):

@@ -62,7 +62,7 @@ class Cursor(Struct, frozen=True):
     """How far ticks are done. `after` None: the tick is completed.
 
     Else the cursor stands inside it: rows of accounts up to and including `after` (in row-key order) are done, the
-    others are not yet: they stand at `earlier`, the instant of the tick completed before.
+    others are not yet: they stand at `earlier`, the instant of the tick completed before. Empty: none is done yet.
     """
 
     instant: Instant

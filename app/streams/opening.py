@@ -50,6 +50,8 @@ class Wiring:
     config: ConfigReader | None = None
     """The configuration that the handler decides by."""
     bounds: Bounds | None = None
+    sized: Callable[[int], None] | None = None
+    """Told how many partitions there are, before any lane is opened."""
     beside: Callable[[], Coroutine[Any, Any, None]] | None = None
     """Runs beside the lanes, to the end."""
     close: Callable[[], Awaitable[None]] | None = None

@@ -72,7 +72,9 @@ async def _assemble(wiring: Wiring, settings: Settings, stack: AsyncExitStack) -
     stack.push_async_callback(producer.stop)
     patience = Patience(producer.client, bootstrap)
     _beside(stack, patience.watch())
-    await partitions_of(bootstrap, *wiring.topics)
+    partitions = await partitions_of(bootstrap, *wiring.topics)
+    if wiring.sized is not None:
+        wiring.sized(sum(each.topic == wiring.journal for each in partitions))
     offsets = await stack.enter_async_context(opened_consumer(bootstrap))
     if wiring.config is not None:
         follower = await stack.enter_async_context(opened_consumer(bootstrap))

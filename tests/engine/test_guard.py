@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from app.contract.instants import DAY, HOUR, MINUTE, SECOND, Instant
 from app.domain.rules import Rule, Rulebook
@@ -92,6 +93,20 @@ def test_a_tick_about_to_send_too_much_sends_nothing_and_the_others_are_told_onc
     assert (trip.id.rule, trip.id.partition, trip.recipients, trip.limit) == (f"{PAST}-1", 0, 105, SHARE)
     office.run_until(office.now + 10 * SECOND)
     assert len(office.told) == 1
+
+
+def test_trips_are_counted_and_what_is_held_is_shown_while_the_partition_is_here() -> None:
+    def shown(name: str, **labels: str) -> float | None:
+        return REGISTRY.get_sample_value(f"whimbrel_{name}", labels)
+
+    office = an_office(a_rule(PAST, "shown", x=1))
+    office.tell(*accounts(21))
+    tick_by_tick(office, NINE + SECOND)
+    office.run_and_kill(lambda _: len(office.told) > 0)
+    assert shown("guard_trips_total", rule="shown") == 1
+    assert shown("held", partition="0", reason="guard") == 21
+    office.run()
+    assert shown("held", partition="0", reason="guard") is None
 
 
 def test_as_many_as_the_share_are_sent() -> None:

@@ -42,7 +42,6 @@ class Running(System):
                 name,
                 WHIMBREL_TICKS="timer",
                 WHIMBREL_TICK_SECONDS="1",
-                WHIMBREL_PARTITIONS="2",
                 WHIMBREL_GUARD_MAX_PER_HOUR=str(SHARE),
             )
         await eventually(self.has_begun, 60)
@@ -133,7 +132,7 @@ async def test_a_company_s_kill_switch_holds_and_lets_go(system: Running) -> Non
         await system.publish(1, account("b", "beta"), payment("b", "p2"))
         await system.becomes(lambda found: found == {"p1": ["held(kill_switch)"], "p2": ["sent"]})
         system.kill("one")
-        system.start("one", WHIMBREL_TICKS="timer", WHIMBREL_TICK_SECONDS="1", WHIMBREL_PARTITIONS="2")
+        system.start("one", WHIMBREL_TICKS="timer", WHIMBREL_TICK_SECONDS="1")
         await system.command("kill", "off", "--company", "acme")
         await system.becomes(lambda found: found == {"p1": ["held(kill_switch)", "sent"], "p2": ["sent"]})
     assert set((await system.notified()).values()) == {1}
@@ -160,7 +159,7 @@ async def test_a_burst_over_the_guard_s_limit_is_held_everywhere_and_comes_once_
         await system.publish(1, payment("b", "elsewhere"))
         await system.becomes(lambda found: found.get("elsewhere") == ["held(guard)"])
         system.kill("two")
-        system.start("two", WHIMBREL_TICKS="timer", WHIMBREL_TICK_SECONDS="1", WHIMBREL_PARTITIONS="2")
+        system.start("two", WHIMBREL_TICKS="timer", WHIMBREL_TICK_SECONDS="1")
         await system.command("guard", "release", FAILED)
         found = await system.becomes(lambda found: all(each[-1] == "sent" for each in found.values()))
         assert all(each in (["sent"], ["held(guard)", "sent"]) for each in found.values())
