@@ -128,7 +128,7 @@ class Lane:
         await self._send(self.commit)
         if self._ports.store.get(COMMIT_KEY) is None:
             await self._write(self._batch())
-        if isinstance(self._handler, Companion):
+        if isinstance(self._handler, Companion) and not self._draining:
             await self._handler.started(self)
         while not self._stopped:
             self._wake.clear()
