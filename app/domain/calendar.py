@@ -6,11 +6,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from app.contract.instants import DAY, MINUTE, SECOND, Instant
+from app.contract.instants import DAY, LATEST, MINUTE, SECOND, Instant
 
 EPOCH = date(1970, 1, 1)
 EPOCH_DATETIME = datetime(1970, 1, 1, tzinfo=UTC)
 MIDNIGHT = 0
+_HALF_DAY: Instant = DAY // 2
 
 
 @lru_cache(maxsize=2048)
@@ -72,6 +73,24 @@ def _gap_end(zone: str, before: Instant, after: Instant) -> Instant:
 
 def local_day(zone: str, instant: Instant) -> date:
     """Return the local day at `instant`: the last one begun, even where a fold takes the clock back before midnight."""
+    day, later = _days_of(zone, instant // _HALF_DAY)
+    for begin, begun in later:
+        if begin <= instant:
+            day = begun
+    return day
+
+
+@lru_cache(maxsize=1 << 14)
+def _days_of(zone: str, half_day: int) -> tuple[date, tuple[tuple[Instant, date], ...]]:
+    """Return the local day as half a day of UTC begins, and those that begin in its course: one at most, as a rule."""
+    begin = half_day * _HALF_DAY
+    end = max(begin, min(begin + _HALF_DAY - 1, LATEST))
+    first, last = _last_begun(zone, begin), _last_begun(zone, end)
+    days = (days_after(first, ahead) for ahead in range(1, (last - first).days + 1))
+    return first, tuple((first_instant(zone, day), day) for day in days)
+
+
+def _last_begun(zone: str, instant: Instant) -> date:
     day = EPOCH + timedelta(days=local_clock(zone, instant) // DAY)
     following = days_after(day, 1)
     return following if first_instant(zone, following) <= instant else day

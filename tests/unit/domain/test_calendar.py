@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.contract.instants import DAY, HOUR, MINUTE, Instant, instant_of, parse_instant
+from app.contract.instants import DAY, EARLIEST, HOUR, LATEST, MINUTE, Instant, instant_of, parse_instant
 from app.domain.calendar import LocalClock, days_after, first_instant, local_clock, local_day, minutes_of
 
 ODD = (
@@ -80,6 +80,13 @@ def test_an_instant_s_local_day_is_the_last_one_begun(odd: tuple[str, date], off
     day = local_day(zone, instant)
     assert first_instant(zone, day) <= instant < first_instant(zone, day + timedelta(days=2))
     assert instant < first_instant(zone, day + timedelta(days=1)) or first_instant(zone, day) == instant
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12", "UTC"])
+def test_the_first_and_the_last_instant_that_can_be_told_have_a_local_day(zone: str) -> None:
+    assert local_day(zone, EARLIEST) in (date(1, 1, 1), date(1, 1, 2))
+    assert local_day(zone, LATEST) in (date(9999, 12, 30), date(9999, 12, 31))
+    assert local_day(zone, LATEST - 1) in (date(9999, 12, 30), date(9999, 12, 31))
 
 
 @given(odd=odd_days(), minutes=st.integers(0, 24 * 60 - 1), cuts=st.lists(st.integers(0, 8 * DAY), max_size=20))
