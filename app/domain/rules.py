@@ -115,10 +115,6 @@ class Rulebook:
         """Whether a kill switch holds everything of the company but criticals; None: of a company not known yet."""
         return self.switches.kill.holds(company_id)
 
-    def guard_held(self, rule_id: str) -> bool:
-        """Whether the guard holds the rule until an operator releases it; `switches.guard` names the trips."""
-        return self.switches.guard.holds(rule_id)
-
     def in_force(self, rule_id: str, instant: Instant) -> Rule | None:
         """The version of the rule that applies to moments at `instant`, disabled ones included.
 

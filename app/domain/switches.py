@@ -55,12 +55,8 @@ class Guard(Struct, frozen=True, omit_defaults=True):
     open: tuple[Trip, ...] = ()
     released: tuple[TripId, ...] = ()
 
-    def holds(self, rule: str) -> bool:
-        """Whether the rule is held."""
-        return any(trip.id.rule == rule for trip in self.open)
-
     def trips(self, rule: str) -> tuple[TripId, ...]:
-        """Return the ids of the rule's open trips: what a decision made now is held under."""
+        """Return the ids of the rule's open trips: a decision made now is held under them, if there are any."""
         return tuple(trip.id for trip in self.open if trip.id.rule == rule)
 
     def frees(self, trips: Collection[TripId]) -> bool:

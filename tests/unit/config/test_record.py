@@ -287,7 +287,7 @@ def test_switches_are_in_force_with_their_record() -> None:
     assert topic.value is not None
     book = read_record(topic.value, topic.at, 7)
     assert book.killed("acme")
-    assert book.guard_held("past-due")
+    assert book.switches.guard.trips("past-due")
     assert book.switches.guard.open == (TRIP,)
 
 
