@@ -129,5 +129,7 @@ class LocalClock(msgspec.Struct, frozen=True, gc=False):
 
     def moved(self, zone: str, instant: Instant) -> "LocalClock":
         """Return the clock of an account whose zone becomes `zone` at `instant`."""
+        if self.passed is not None and instant == self.since:  # this zone has had no time to pass anything
+            return LocalClock(zone, self.since, self.passed)
         shown = local_clock(self.zone, instant)
         return LocalClock(zone, instant, shown if self.passed is None else max(shown, self.passed))

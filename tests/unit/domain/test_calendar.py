@@ -156,6 +156,12 @@ def test_a_second_change_remembers_what_the_first_had_passed() -> None:
     ]
 
 
+def test_a_zone_that_lasts_no_time_passes_nothing() -> None:
+    change = parse_instant("2026-06-11T01:00:00Z")
+    clock = LocalClock("America/New_York").moved("Asia/Tokyo", change).moved("America/New_York", change)
+    assert _moment(clock, date(2026, 6, 11), 540) == "11 13:00"
+
+
 @given(
     zones=st.lists(st.sampled_from(ODD), min_size=2, max_size=4),
     gaps=st.lists(st.integers(0, 3 * DAY), min_size=3, max_size=3),

@@ -1,0 +1,135 @@
+"""Sending hours, and holidays (DOMAIN.md, section 4, Held)."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.contract.instants import DAY, HOUR, MINUTE, Instant
+from app.domain.calendar import LocalClock
+from app.domain.companies import Company, Holidays
+from app.domain.hours import closed, hours_of, opens
+from app.domain.occasion import Reason
+from app.domain.rules import Hours
+from tests.builders import NEW_YORK, a_company, a_rule, at
+
+CLOCK = LocalClock(NEW_YORK)
+OFFICE = Hours(window=(8 * 60, 20 * 60))
+NIGHT = Hours(window=(20 * 60, 2 * 60))
+
+
+def at_night_or_day(text: str) -> str:
+    return text if len(text) > 5 else f"2026-06-10 {text}"
+
+
+def reason(hours: Hours, text: str, company: Company | None = None) -> Reason | None:
+    return closed(hours, company or a_company(), CLOCK, at(at_night_or_day(text)))
+
+
+def opening(hours: Hours, text: str, company: Company | None = None, **fields: Any) -> Instant | None:
+    said: dict[str, Any] = {"send_at": None}
+    return opens(hours, company or a_company(), CLOCK, at(at_night_or_day(text)), **(said | fields))
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"),
+    [("07:59", Reason.WINDOW), ("08:00", None), ("19:59", None), ("20:00", Reason.WINDOW)],
+)
+def test_a_window_s_start_is_in_it_and_its_end_is_not(time: str, expected: Reason | None) -> None:
+    assert reason(OFFICE, time) is expected
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"),
+    [("19:59", Reason.WINDOW), ("20:00", None), ("00:00", None), ("01:59", None), ("02:00", Reason.WINDOW)],
+)
+def test_a_window_may_cross_midnight(time: str, expected: Reason | None) -> None:
+    assert reason(NIGHT, time) is expected
+
+
+def test_a_window_may_end_at_24() -> None:
+    assert reason(Hours(window=(20 * 60, 24 * 60)), "23:59") is None
+
+
+def test_without_hours_any_instant_will_do() -> None:
+    assert reason(Hours(), "03:00") is None
+    assert opening(Hours(), "03:00") == at("2026-06-10 03:00")
+
+
+def test_holiday_goes_before_weekday_before_window() -> None:
+    sunday = a_company(holidays=Holidays(dates=(date(2026, 6, 14),)))
+    hours = Hours(window=(8 * 60, 20 * 60), weekdays=(0, 1, 2, 3, 4), skip_holidays=True)
+    assert reason(hours, "2026-06-14 03:00", sunday) is Reason.HOLIDAY
+    assert reason(hours, "2026-06-14 03:00") is Reason.WEEKDAY
+    assert reason(hours, "2026-06-15 03:00", sunday) is Reason.WINDOW
+    assert reason(Hours(), "2026-06-14 03:00", sunday) is None
+
+
+def test_a_country_s_holidays_with_some_added_and_some_taken_away() -> None:
+    thanksgiving, columbus, eve = date(2026, 11, 26), date(2026, 10, 12), date(2026, 12, 24)
+    holidays = Holidays(country="US", subdivision="IL", dates=(eve,), excepted=(columbus,))
+    assert [holidays.cover(day) for day in (thanksgiving, columbus, eve, date(2026, 11, 25))] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert Holidays(country="US").cover(columbus)
+    assert not Holidays().cover(thanksgiving)
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"), [("03:00", "2026-06-10 08:00"), ("12:34", "2026-06-10 12:34"), ("20:00", "2026-06-11 08:00")]
+)
+def test_a_window_opens_at_its_start_or_is_open(time: str, expected: str) -> None:
+    assert opening(OFFICE, time) == at(expected)
+
+
+def test_days_off_are_passed_over() -> None:
+    hours = Hours(window=(8 * 60, 20 * 60), weekdays=(0, 1, 2, 3, 4), skip_holidays=True)
+    monday_off = a_company(holidays=Holidays(dates=(date(2026, 6, 15),)))
+    assert opening(hours, "2026-06-12 21:00") == at("2026-06-15 08:00")
+    assert opening(hours, "2026-06-12 21:00", monday_off) == at("2026-06-16 08:00")
+
+
+def test_a_day_rule_waits_for_its_send_time_on_a_later_day_if_the_window_has_it() -> None:
+    assert opening(OFFICE, "21:00", send_at=9 * 60) == at("2026-06-11 09:00")
+    assert opening(OFFICE, "21:00", send_at=7 * 60) == at("2026-06-11 08:00")
+    assert opening(OFFICE, "03:00", send_at=9 * 60) == at("2026-06-10 08:00")
+
+
+def test_after_its_local_day_a_capped_contact_s_next_one_begins() -> None:
+    assert opening(OFFICE, "12:00", send_at=9 * 60, later_day=True) == at("2026-06-11 09:00")
+    assert opening(Hours(), "12:00", later_day=True) == at("2026-06-11 00:00")
+
+
+def test_hours_that_never_allow_anything_have_no_opening() -> None:
+    assert opening(Hours(weekdays=()), "12:00") is None
+
+
+def test_a_rule_s_hours_go_over_its_company_s_key_by_key() -> None:
+    company = a_company(window=(60, 120), weekdays=(0,), skip_holidays=True)
+    rule = a_rule(x=1, hours=Hours(weekdays=(1,)))
+    assert hours_of(rule, company) == Hours(window=(60, 120), weekdays=(1,), skip_holidays=True)
+    assert hours_of(a_rule(x=1, hours=Hours(any_time=True)), company).window is None
+
+
+HOURS = st.builds(
+    Hours,
+    window=st.none() | st.tuples(st.integers(0, 1439), st.integers(1, 1440)).filter(lambda w: w[0] != w[1]),
+    weekdays=st.none() | st.sets(st.integers(0, 6), min_size=1).map(lambda days: tuple(sorted(days))),
+)
+
+
+@given(hours=HOURS, offset=st.integers(0, 400 * DAY // MINUTE), zone=st.sampled_from((NEW_YORK, "Africa/Cairo")))
+def test_it_opens_at_the_first_minute_that_is_not_closed(hours: Hours, offset: int, zone: str) -> None:
+    start = at("2026-01-01 00:00") + offset * MINUTE
+    clock, company = LocalClock(zone), a_company(time_zone=zone)
+    found = opens(hours, company, clock, start, send_at=None)
+    assert found is not None
+    assert closed(hours, company, clock, found) is None
+    before = range(start, found, max(MINUTE, (found - start) // 50 // MINUTE * MINUTE))
+    assert all(closed(hours, company, clock, instant) is not None for instant in before)
+    assert found - start < 8 * DAY + HOUR
