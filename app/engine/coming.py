@@ -61,9 +61,14 @@ def versions_within(rulebook: Rulebook, trigger: str, stretch: Stretch) -> Itera
     """Yield the enabled versions of the trigger's rules that are in force at any time within the stretch."""
     for rule_id in rulebook.rule_ids_of(trigger):
         for rule in rulebook.versions(rule_id):
-            begun = rule.enabled_at is None or rule.enabled_at < stretch.end
-            if rule.trigger == trigger and rule.enabled and begun and (rule.ends is None or rule.ends > stretch.begin):
+            if rule.trigger == trigger and may_apply(rule, stretch):
                 yield rule
+
+
+def may_apply(rule: Rule, stretch: Stretch) -> bool:
+    """Whether the version is enabled, and in force at any time within the stretch."""
+    begun = rule.enabled_at is None or rule.enabled_at < stretch.end
+    return rule.enabled and begun and (rule.ends is None or rule.ends > stretch.begin)
 
 
 def applies(rule: Rule, moment: Instant) -> bool:

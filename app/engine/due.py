@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from app.contract.instants import Instant
-from app.domain.calendar import MIDNIGHT, first_instant, local_day, minutes_of
+from app.domain.calendar import MIDNIGHT, first_instant, local_day
 from app.domain.delinquency import HORIZON
-from app.domain.rules import Rule, Rulebook, send_at
-from app.engine.coming import Stretch, versions_within
+from app.domain.rules import Rule, Rulebook
+from app.engine.coming import Stretch, may_apply
 from app.engine.filing import IRREGULAR, READY, instant_key
 from app.engine.txn import Txn
 from app.engine.zones import Zone, Zones
@@ -19,6 +19,7 @@ from app.triggers import DAY_TRIGGERS
 
 ONE_DAY = timedelta(days=1)
 LAST = b"\xff"
+DAY_TRIGGER = {trigger.id: trigger for trigger in DAY_TRIGGERS}
 
 
 def accounts_due(
@@ -32,9 +33,11 @@ def accounts_due(
     found = set(_awake(txn, flips.end))  # by now the index knows the batch's rows, and `zones` theirs
     for zone in (zones or Zones()).waking(txn, rulebook, flips):
         found.update(_flipping(txn, zone, flips))
-        for rule, minutes in _rules(rulebook, zone, moments):
+        for minutes, rules in zone.hours.items():
             for day in _days(zone.name, minutes, moments):
-                found.update(_on(txn, zone, rule, day))
+                for rule in rules:
+                    if may_apply(rule, moments):
+                        found.update(_on(txn, zone, rule, day))
     return sorted(found)
 
 
@@ -52,14 +55,6 @@ def held_open(txn: Txn) -> Iterator[str]:
 def _awake(txn: Txn, end: Instant) -> Iterator[str]:
     for index_key, _ in txn.due(b"wake|", instant_key("wake", end, "")):
         yield index_key.decode().split("|")[2]
-
-
-def _rules(rulebook: Rulebook, zone: Zone, stretch: Stretch) -> Iterator[tuple[Rule, int]]:
-    """Yield each day rule that may apply within the stretch, with each local time at which the zone has it."""
-    for trigger in DAY_TRIGGERS:
-        for rule in versions_within(rulebook, trigger.id, stretch):
-            for minutes in {minutes_of(send_at(rule, company)) for company in zone.companies}:
-                yield rule, minutes
 
 
 def _days(zone: str, minutes: int, stretch: Stretch) -> Iterator[date]:
@@ -83,7 +78,7 @@ def _flipping(txn: Txn, zone: Zone, stretch: Stretch) -> Iterator[str]:
 
 def _on(txn: Txn, zone: Zone, rule: Rule, day: date) -> Iterator[str]:
     """Yield the accounts that the rule may concern on the local day."""
-    trigger = next(t for t in DAY_TRIGGERS if t.id == rule.trigger)
+    trigger = DAY_TRIGGER[rule.trigger]
     anchored = trigger.anchored(day, rule.x or 0)
     for anchor in trigger.anchors:
         if anchor == READY:
@@ -102,7 +97,7 @@ def _before_exclusions(zone: Zone, day: date) -> date:
 
 
 def _between(txn: Txn, anchor: str, zone: Zone, first: date, last: date) -> Iterator[str]:
-    lo = f"{anchor}|{zone.key}|{first}|".encode()
+    lo = f"{anchor}|{zone.key}|{'' if first == date.min else f'{first}|'}".encode()
     hi = f"{anchor}|{zone.key}|{last}|".encode() + LAST
     for index_key, _ in txn.due(lo, hi):
         yield index_key.decode().split("|", 4)[3]

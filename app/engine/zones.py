@@ -3,7 +3,7 @@
 Most ticks find neither in any zone: they cost one comparison a zone (ARCHITECTURE.md, section 4).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -11,7 +11,7 @@ from app.contract.instants import DAY, Instant
 from app.domain import keys
 from app.domain.calendar import MIDNIGHT, days_after, first_instant, local_day, minutes_of
 from app.domain.companies import Company
-from app.domain.rules import Rulebook, send_at
+from app.domain.rules import Rule, Rulebook, send_at
 from app.engine.coming import Stretch
 from app.engine.txn import Txn
 from app.triggers import DAY_TRIGGERS
@@ -25,11 +25,15 @@ _LAST = b"\xff"
 
 
 class Zone(msgspec.Struct, frozen=True):
-    """One zone under which accounts are filed, and the companies that these may belong to."""
+    """One zone under which accounts are filed, and the companies that these may belong to.
+
+    `hours`: the versions of day rules by each local time, in minutes after midnight, at which the zone has them.
+    """
 
     key: str
     name: str
     companies: tuple[Company, ...]
+    hours: Mapping[int, Sequence[Rule]]
 
 
 class Zones:
@@ -43,8 +47,10 @@ class Zones:
         self._noted: set[str] = set()
         self._found = False
         self._rulebook: Rulebook | None = None
-        self._zones: dict[str, Zone] = {}
+        self._zones: list[Zone] = []
+        self._known = 0
         self._quiet: dict[str, tuple[Instant, Instant]] = {}
+        self._all_quiet: tuple[Instant, Instant] = (0, 0)
 
     def note(self, index_keys: Iterable[bytes]) -> None:
         """Take in the zones of index keys that a row has; earlier ones are found when it is looked at."""
@@ -60,22 +66,25 @@ class Zones:
         if not self._found:
             self._noted.update(_filed(txn))
             self._found = True
-        if self._rulebook is not rulebook:
-            self._rulebook, self._zones, self._quiet = rulebook, {}, {}
-        for key in sorted(self._noted):
-            zone = self._zones.get(key) or _zone(key, rulebook)
-            if zone is None:
-                continue
-            self._zones[key] = zone
-            if not self._sleeps(zone, rulebook, stretch):
+        if self._rulebook is not rulebook or self._known != len(self._noted):
+            zones = (_zone(key, rulebook) for key in sorted(self._noted))
+            self._zones = [zone for zone in zones if zone is not None]
+            self._rulebook, self._known, self._quiet, self._all_quiet = rulebook, len(self._noted), {}, (0, 0)
+        begin, end = self._all_quiet
+        if begin <= stretch.begin and stretch.end <= end:
+            return
+        for zone in self._zones:
+            if not self._sleeps(zone, stretch):
                 yield zone
+        quiet = self._quiet.values()
+        self._all_quiet = max((q[0] for q in quiet), default=0), min((q[1] for q in quiet), default=0)
 
-    def _sleeps(self, zone: Zone, rulebook: Rulebook, stretch: Stretch) -> bool:
+    def _sleeps(self, zone: Zone, stretch: Stretch) -> bool:
         if stretch.end - stretch.begin >= SURE:
             return False
         begin, end = self._quiet.get(zone.key, (0, 0))
         if not begin <= stretch.begin < end:
-            end = _next_moment(zone, rulebook, stretch.begin)
+            end = _next_moment(zone, stretch.begin)
             self._quiet[zone.key] = stretch.begin, end
         return stretch.end <= end
 
@@ -95,18 +104,27 @@ def _zone(key: str, rulebook: Rulebook) -> Zone | None:
     """Return the zone of an index key; None where its company is no longer configured."""
     company_id = keys.company_of_zone(key)
     if company_id is None:
-        return Zone(key, key, tuple(rulebook.companies.values()))
+        companies = tuple(rulebook.companies.values())
+        return Zone(key, key, companies, _hours(companies, rulebook))
     company = rulebook.companies.get(company_id)
-    return None if company is None else Zone(key, company.time_zone, (company,))
+    return None if company is None else Zone(key, company.time_zone, (company,), _hours((company,), rulebook))
 
 
-def _next_moment(zone: Zone, rulebook: Rulebook, begin: Instant) -> Instant:
+def _hours(companies: Sequence[Company], rulebook: Rulebook) -> dict[int, list[Rule]]:
+    hours: dict[int, list[Rule]] = {}
+    for trigger in DAY_TRIGGERS:
+        for rule_id in rulebook.rule_ids_of(trigger.id):
+            for rule in rulebook.versions(rule_id):
+                if rule.trigger == trigger.id:
+                    for minutes in {minutes_of(send_at(rule, company)) for company in companies}:
+                        hours.setdefault(minutes, []).append(rule)
+    return hours
+
+
+def _next_moment(zone: Zone, begin: Instant) -> Instant:
     """Return the first instant from `begin` on at which the zone has a midnight or some rule's `send.at`."""
-    rules = {rule_id for trigger in DAY_TRIGGERS for rule_id in rulebook.rule_ids_of(trigger.id)}
-    versions = [version for rule_id in rules for version in rulebook.versions(rule_id)]
-    minutes = {minutes_of(send_at(version, company)) for version in versions for company in zone.companies}
     today = local_day(zone.name, begin)
     moments = [
-        first_instant(zone.name, days_after(today, ahead), m) for ahead in range(-1, 4) for m in {MIDNIGHT, *minutes}
+        first_instant(zone.name, days_after(today, ahead), m) for ahead in range(-1, 4) for m in {MIDNIGHT, *zone.hours}
     ]
     return min((moment for moment in moments if moment >= begin), default=begin)
