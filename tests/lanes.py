@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 from app.contract.instants import MINUTE, Instant, format_instant
@@ -30,10 +30,12 @@ NAMES = Names()
 STEP = 10 * MINUTE
 
 
-def logs_of(lines: Sequence[bytes], span: Span, step: Instant = STEP) -> dict[str, list[PlainRecord]]:
+def logs_of(
+    lines: Sequence[bytes], span: Span, companies: Container[str], step: Instant = STEP
+) -> dict[str, list[PlainRecord]]:
     """The topics, one partition each, as `whimbrel publish --ticks` fills them."""
     logs: dict[str, list[PlainRecord]] = {topic: [] for topic in (*NAMES.facts, NAMES.ticks)}
-    for number, each in enumerate(play(lines, span, step), 1):
+    for number, each in enumerate(play(lines, span, step, companies), 1):
         headers = [
             (NOW_HEADER, format_instant(each.at).encode()),
             (LINE_HEADER, b"%d" % number),

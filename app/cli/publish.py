@@ -3,16 +3,20 @@
 import asyncio
 import re
 import time
+from collections.abc import Container
 from typing import Annotated
 
 import typer
 
 from app import settings
 from app.cli.values import instant, pause
+from app.config.record import read_record
 from app.contract.instants import DAY, HOUR, MINUTE, SECOND, Instant
 from app.dev.play import lines_of, play
 from app.dev.publish import publish_lines, publish_played
+from app.engine.ticks import MILLISECOND
 from app.simulate.run import Span
+from app.streams.client import newest
 from app.streams.names import Names
 
 UNITS = {"d": DAY, "h": HOUR, "m": MINUTE, "s": SECOND}
@@ -47,10 +51,19 @@ def publish(
         if not begin or not until:
             raise typer.BadParameter("--ticks needs --from and --until")
         span = Span(instant(begin, "--from"), instant(until, "--until"), pause(pauses or []))
-        history = play(file, span, duration(ticks))
+        companies = asyncio.run(configured(current.kafka, names))
+        history = play(file, span, duration(ticks), companies)
         progress = asyncio.run(publish_played(current.kafka, names, history, span.begin, day_seconds=pace))
     seconds = time.monotonic() - started
     print(f"published {progress.facts:,} events and {progress.ticks:,} ticks in {seconds:.1f} s")
+
+
+async def configured(bootstrap: str, names: Names) -> Container[str] | None:
+    """Return the ids of the companies that are configured, None before the first apply."""
+    record = await newest(bootstrap, names.config)
+    if record is None or record.value is None:
+        return None
+    return read_record(record.value, record.timestamp * MILLISECOND, record.offset).companies
 
 
 def duration(text: str) -> Instant:

@@ -4,7 +4,7 @@ As `simulate` reads it (DOMAIN.md, section 7): each event at its own time, or wh
 when a pause ends; ticks say where time itself has got to.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -13,7 +13,7 @@ from app.contract.codec import Fact, Glimpse, decode, glimpse, topic_for
 from app.contract.errors import ContractError, UnknownType
 from app.contract.instants import Instant
 from app.domain.book import Book, new_book
-from app.engine.heart import book_of
+from app.engine.heart import book_of, check_company
 from app.simulate.run import Span
 
 
@@ -48,12 +48,15 @@ def lines_of(file: Iterable[bytes]) -> Iterator[Line]:
     return (_line(number, value, glimpse(value)) for number, value in _written(file))
 
 
-def play(file: Iterable[bytes], span: Span, step: Instant) -> Iterator[Played | Ticked]:
+def play(
+    file: Iterable[bytes], span: Span, step: Instant, companies: Container[str] | None = None
+) -> Iterator[Played | Ticked]:
     """Return lines and ticks in play order; lines read after the span's end are left out.
 
+    `companies`: those configured, where that is known. What names another will be dead-lettered, and moves no clock.
     Lines come by the instant they are read at, then in the file's order; a tick comes after the lines of its instant.
     """
-    played = iter(sorted(_read(file, span), key=lambda each: each.at))
+    played = iter(sorted(_read(file, span, companies), key=lambda each: each.at))
     waiting = next(played, None)
     for instant in tick_instants(span, step):
         while waiting is not None and waiting.at <= instant:
@@ -84,11 +87,11 @@ def _line(number: int, value: bytes, seen: Glimpse) -> Line:
     return Line(number, value, topic_for(seen.type or ""), seen.subject.encode() if seen.subject else None)
 
 
-def _read(file: Iterable[bytes], span: Span) -> Iterator[Played]:
+def _read(file: Iterable[bytes], span: Span, companies: Container[str] | None) -> Iterator[Played]:
     books: dict[str, Book] = {}
     newest = span.begin
     for number, value in _written(file):
-        seen, fact = glimpse(value), _fact(value)
+        seen, fact = glimpse(value), _fact(value, companies)
         if seen.time is not None:
             whose = book_of(fact) if fact else seen.subject or ""
             book = books.get(whose) or new_book(whose, seen.time)
@@ -100,9 +103,12 @@ def _read(file: Iterable[bytes], span: Span) -> Iterator[Played]:
         yield Played(_line(number, value, seen), at, backlog=at > newest)
 
 
-def _fact(value: bytes) -> Fact | None:
-    """Return the event as a fact, if it is one: one dead-lettered, passed over or known already moves no clock."""
+def _fact(value: bytes, companies: Container[str] | None) -> Fact | None:
+    """Return the event as a fact, if it will be one: what is dead-lettered or passed over moves no clock."""
     try:
-        return decode(value, None, keyed=False)
+        fact = decode(value, None, keyed=False)
+        if companies is not None:
+            check_company(fact, companies)
     except (ContractError, UnknownType):
         return None
+    return fact

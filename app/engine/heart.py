@@ -3,7 +3,7 @@
 The same code runs in a worker and in `simulate`; only who keeps books and decisions differs.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from msgspec.structs import replace
 
@@ -71,16 +71,8 @@ class Heart:
         return self._woken(_holding(book, held))
 
     def check(self, fact: Fact) -> None:
-        """Look at what only the configuration tells, before any clock moves on: a dead letter moves none.
-
-        Raises:
-            ContractError: The fact names a company that is not configured.
-        """
-        data, companies = fact.data, self._rulebook.companies
-        if isinstance(data, AccountData) and data.company_id not in companies:
-            raise ContractError("data.company_id", "no such company is configured")
-        if isinstance(data, UserCreated | PasswordResetRequested) and data.user.company_id not in companies:
-            raise ContractError("data.user.company_id", "no such company is configured")
+        """Look at what only the configuration tells, before any clock moves on; raise ContractError."""
+        check_company(fact, self._rulebook.companies)
 
     def _is_over(self, book: Book, pending: Pending, to: Instant) -> bool:
         """Whether what waits is to be decided by a clock that moves on to `to`."""
@@ -210,6 +202,19 @@ class Heart:
         if wake == book.account.wake:
             return book
         return replace(book, account=replace(book.account, wake=wake))
+
+
+def check_company(fact: Fact, companies: Container[str]) -> None:
+    """Hold the fact against the companies that are configured: what is dead-lettered must move no clock.
+
+    Raises:
+        ContractError: The fact names a company that is not configured.
+    """
+    data = fact.data
+    if isinstance(data, AccountData) and data.company_id not in companies:
+        raise ContractError("data.company_id", "no such company is configured")
+    if isinstance(data, UserCreated | PasswordResetRequested) and data.user.company_id not in companies:
+        raise ContractError("data.user.company_id", "no such company is configured")
 
 
 def is_muted(book: Book, occasion: Occasion) -> bool:
