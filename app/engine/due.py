@@ -96,8 +96,7 @@ def _before_exclusions(zone: Zone, day: date) -> date:
     return first
 
 
-def _between(txn: Txn, anchor: str, zone: Zone, first: date, last: date) -> Iterator[str]:
+def _between(txn: Txn, anchor: str, zone: Zone, first: date, last: date) -> set[str]:
     lo = f"{anchor}|{zone.key}|{'' if first == date.min else f'{first}|'}".encode()
     hi = f"{anchor}|{zone.key}|{last}|".encode() + LAST
-    for index_key, _ in txn.due(lo, hi):
-        yield index_key.decode().split("|", 4)[3]
+    return {index_key.split(b"|", 4)[3].decode() for index_key, _ in txn.due(lo, hi)}

@@ -7,6 +7,7 @@ that belongs to them, and the rest is read back from there.
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -79,8 +80,8 @@ class RocksStore:
         begin, end = self._fronts.begin(lo), INDEX + hi
         if begin >= hi or limit == 0:
             return entries
-        for key, row in self._db.items(from_key=INDEX + begin):
-            if key >= end or (limit is not None and len(entries) >= limit):
+        for key, row in islice(self._db.items(from_key=INDEX + begin), limit):
+            if key >= end:
                 break
             entries.append((key[1:], row))
         self._fronts.found(lo, entries[0][0] if entries else hi)
