@@ -8,8 +8,8 @@ from msgspec.structs import asdict
 
 from app.config.check import Config
 from app.config.record import definition, rules_by_id
-from app.config.values import WEEKDAYS
 from app.contract.instants import DAY, HOUR, MINUTE, SECOND, format_instant
+from app.contract.types import WEEKDAYS
 from app.domain.companies import Company, Exclusion, Holidays
 from app.domain.rules import Filters, Hours, Late, Rule
 

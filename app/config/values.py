@@ -12,8 +12,7 @@ from babel.numbers import list_currencies
 from app.config.entry import Parser, Refused, suggestion
 from app.config.yaml import Node, Scalar
 from app.contract.instants import DAY, HOUR, MINUTE, SECOND, Instant, parse_instant
-
-WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+from app.contract.types import WEEKDAYS
 
 # Later dates and instants of a day rule stay far inside what calendars can count.
 _MOST: Final = 9_999

@@ -44,6 +44,7 @@ from app.contract.types import (
     SignedCopySent,
     UsageRecorded,
     UserCreated,
+    UserData,
 )
 from app.contract.zones import is_zone
 
@@ -259,7 +260,7 @@ def _settled(data: Data, subject: str) -> Data:
     elif isinstance(data, AccountData):
         _same(data.account_id, subject, "data.account_id")
         return _zoned(data)
-    elif isinstance(data, UserCreated | PasswordResetRequested):
+    elif isinstance(data, UserData):
         _same(data.user.user_id, subject, "data.user.user_id")
     return data
 

@@ -25,6 +25,7 @@ GraceDays: TypeAlias = Annotated[int, Meta(ge=0, le=36_500)]
 InvoiceStatus: TypeAlias = Literal["open", "paid", "void", "written_off"]
 Origin: TypeAlias = Literal["billing_run", "manual", "activation", "late_fee"]
 Weekday: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[str, ...] = get_args(Weekday)
 Cause: TypeAlias = Literal["manual", "job_completion"]
 Via: TypeAlias = Literal["instance", "portal"]
 AddressKind: TypeAlias = Literal["physical", "mailing"]
@@ -312,19 +313,23 @@ class PreferencesChanged(Struct, frozen=True, gc=False):
     sms_opt_in: bool | None = None
 
 
-class UserCreated(Struct, frozen=True, gc=False):
-    """`portal.user.created`, and again with `resend`."""
+class UserData(Struct, frozen=True, gc=False):
+    """What is about a login, which may belong to no account: the event's subject is its id."""
 
     user: User
+
+
+class UserCreated(UserData, frozen=True, gc=False):
+    """`portal.user.created`, and again with `resend`."""
+
     set_password_url: str
     expires_at: WrittenInstant
     resend: bool = False
 
 
-class PasswordResetRequested(Struct, frozen=True, gc=False):
+class PasswordResetRequested(UserData, frozen=True, gc=False):
     """`portal.user.password_reset_requested`."""
 
-    user: User
     reset_url: str
     expires_at: WrittenInstant
 
@@ -361,7 +366,7 @@ ACCEPTED: dict[str, tuple[str, ...]] = {
     "specversion": ("1.0",),
     "status": get_args(InvoiceStatus),
     "origin": get_args(Origin),
-    "check_weekdays": get_args(Weekday),
+    "check_weekdays": WEEKDAYS,
     "cause": get_args(Cause),
     "via": get_args(Via),
     "kind": get_args(AddressKind),

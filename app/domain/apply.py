@@ -9,9 +9,11 @@ from msgspec.structs import replace
 from app.contract.codec import Fact
 from app.contract.instants import Instant
 from app.contract.types import (
+    WEEKDAYS,
     AccountData,
     AccountSnapshot,
     AccountUpdated,
+    CardData,
     CardRemoved,
     CardSnapshot,
     CardUpdated,
@@ -25,6 +27,7 @@ from app.contract.types import (
     PreferencesChanged,
     UsageRecorded,
     UserCreated,
+    UserData,
 )
 from app.contract.types import Contact as ToldContact
 from app.domain.account import Account, Contact, Details, Login, Preferences
@@ -35,7 +38,6 @@ from app.domain.invoice import Invoice
 from app.domain.things import planned, stored, used
 
 EARLIEST, LATEST = date(1900, 1, 1), date(2999, 12, 31)
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def apply(book: Book, fact: Fact) -> Book:
@@ -191,7 +193,19 @@ def _noting_the_initial_one(book: Book, data: InvoiceData, known: Invoice | None
     return book
 
 
-def _logged_in(book: Book, data: UserCreated | PasswordResetRequested, _fact: Fact) -> Book:
+def _stored(book: Book, data: CardData | CardRemoved, fact: Fact) -> Book:
+    return replace(book, cards=stored(book.cards, data, fact))
+
+
+def _planned(book: Book, data: JobScheduled | JobUnscheduled, _fact: Fact) -> Book:
+    return replace(book, jobs=planned(book.jobs, data))
+
+
+def _used(book: Book, data: UsageRecorded, _fact: Fact) -> Book:
+    return replace(book, usages=used(book.usages, data))
+
+
+def _logged_in(book: Book, data: UserData, _fact: Fact) -> Book:
     user = data.user
     login = Login(user.user_id, user.name, user.email, user.language, user.company_id)
     return replace(book, account=replace(book.account, login=login))
@@ -204,12 +218,12 @@ _SAYING: dict[type, Callable[[Book, Any, Fact], Book]] = {
     InvoiceUpdated: _invoiced,
     InvoiceSnapshot: _invoiced,
     PreferencesChanged: _preferring,
-    CardUpdated: lambda book, data, fact: replace(book, cards=stored(book.cards, data, fact)),
-    CardSnapshot: lambda book, data, fact: replace(book, cards=stored(book.cards, data, fact)),
-    CardRemoved: lambda book, data, fact: replace(book, cards=stored(book.cards, data, fact)),
-    JobScheduled: lambda book, data, _fact: replace(book, jobs=planned(book.jobs, data)),
-    JobUnscheduled: lambda book, data, _fact: replace(book, jobs=planned(book.jobs, data)),
-    UsageRecorded: lambda book, data, _fact: replace(book, usages=used(book.usages, data)),
+    CardUpdated: _stored,
+    CardSnapshot: _stored,
+    CardRemoved: _stored,
+    JobScheduled: _planned,
+    JobUnscheduled: _planned,
+    UsageRecorded: _used,
     UserCreated: _logged_in,
     PasswordResetRequested: _logged_in,
 }

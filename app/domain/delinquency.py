@@ -163,8 +163,6 @@ def _ready(invoice: Invoice, details: Details, day: date) -> date | None:
 
 
 def zone_key(account: Account) -> str:
-    """Return the zone under which the index files the account: its own, or `company:<id>`."""
+    """Return the zone under which the index files the account; empty while it is unknown."""
     details = account.details
-    if details is None:
-        return ""
-    return details.time_zone or keys.company_zone(details.company_id)
+    return keys.zone_key(details.time_zone, details.company_id) if details is not None else ""

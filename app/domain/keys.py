@@ -99,6 +99,11 @@ def parse_row(key: bytes) -> tuple[str, str, str]:
     return table, unquote(account), rest
 
 
+def zone_key(time_zone: str | None, company: str) -> str:
+    """Return the zone under which the index files an account: its own, else its company's."""
+    return time_zone or company_zone(company)
+
+
 def company_zone(company: str) -> str:
     """Return the zone key of accounts that live in their company's zone."""
     return f"company:{_in_row(company)}"

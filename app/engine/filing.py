@@ -94,7 +94,7 @@ def _of_invoice(invoice: _Invoice, rest: str) -> list[bytes]:
 def _of_account(row: _Account, account: str) -> list[bytes]:
     found = [] if row.wake is None else [instant_key("wake", row.wake, account)]
     if row.episode is not None and row.details is not None:
-        zone = row.details.time_zone or keys.company_zone(row.details.company_id)
+        zone = keys.zone_key(row.details.time_zone, row.details.company_id)
         found.append(f"episode|{zone}|{row.episode.day}|{account}|".encode())
     return found
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from app.contract.codec import Fact
 from app.contract.errors import ContractError
 from app.contract.instants import DAY, Instant
-from app.contract.types import AccountData, PasswordResetRequested, UserCreated
+from app.contract.types import AccountData, UserData
 from app.domain import keys
 from app.domain.account import Muted
 from app.domain.apply import apply, in_zone
@@ -213,7 +213,7 @@ def check_company(fact: Fact, companies: Container[str]) -> None:
     data = fact.data
     if isinstance(data, AccountData) and data.company_id not in companies:
         raise ContractError("data.company_id", "no such company is configured")
-    if isinstance(data, UserCreated | PasswordResetRequested) and data.user.company_id not in companies:
+    if isinstance(data, UserData) and data.user.company_id not in companies:
         raise ContractError("data.user.company_id", "no such company is configured")
 
 
@@ -227,8 +227,7 @@ def is_muted(book: Book, occasion: Occasion) -> bool:
 
 def book_of(fact: Fact) -> str:
     """Return the id of the book that the fact belongs to: its account's, or its user's."""
-    about_user = isinstance(fact.data, UserCreated | PasswordResetRequested)
-    return keys.user_book(fact.subject) if about_user else fact.subject
+    return keys.user_book(fact.subject) if isinstance(fact.data, UserData) else fact.subject
 
 
 def _holding(book: Book, pending: Iterable[Pending]) -> Book:

@@ -5,7 +5,7 @@ from app.contract.types import Address, AddressChanged
 from app.domain.book import Book
 from app.domain.keys import subject
 from app.domain.occasion import Occasion
-from app.triggers.base import AccountVariables, EventTrigger, Occurrence, Present, account_variables, happened
+from app.triggers.base import AccountVariables, EventTrigger, Occurrence, Present, as_told, happened
 
 
 class Variables(AccountVariables, frozen=True, kw_only=True):
@@ -30,7 +30,7 @@ def _plain(address: Address) -> dict[str, str]:
 
 def message(present: Present, occasion: Occasion) -> Variables:
     """Return which address."""
-    return Variables(**account_variables(present), kind=(occasion.facts or {})["kind"])
+    return Variables(**as_told(present, occasion))
 
 
 TRIGGER = EventTrigger(

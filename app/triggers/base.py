@@ -9,7 +9,7 @@ import msgspec
 
 from app.contract.codec import Fact
 from app.contract.instants import Instant
-from app.contract.types import PaymentSucceeded
+from app.contract.types import PaymentFailed, PaymentRefunded, PaymentSucceeded
 from app.domain.book import Book
 from app.domain.companies import Company
 from app.domain.invoice import Invoice
@@ -193,13 +193,22 @@ def invoice_variables(present: Present, occasion: Occasion) -> dict[str, Any]:
     }
 
 
-def paid(data: PaymentSucceeded) -> dict[str, Any]:
-    """Return what the event says of a payment received, as plain data: PaymentVariables without the account's."""
+def as_told(present: Present, occasion: Occasion) -> dict[str, Any]:
+    """Return the values of AccountVariables, and what the event said: plain data, to be converted."""
+    return account_variables(present) | (occasion.facts or {})
+
+
+def amount_and_method(data: PaymentSucceeded | PaymentFailed | PaymentRefunded) -> dict[str, Any]:
+    """Return what each event about a payment says, as plain data."""
     return {
         "amount": {"amount": data.amount, "currency": data.currency},
         "method": {"kind": data.method.kind, "last4": data.method.last4, "brand": data.method.brand},
-        "invoice_ids": list(data.invoice_ids),
     }
+
+
+def paid(data: PaymentSucceeded) -> dict[str, Any]:
+    """Return what the event says of a payment received, as plain data: PaymentVariables without the account's."""
+    return amount_and_method(data) | {"invoice_ids": list(data.invoice_ids)}
 
 
 def maybe_invoice(invoice: Invoice | None) -> "InvoiceSummary | None":

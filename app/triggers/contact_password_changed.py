@@ -5,7 +5,7 @@ from app.contract.types import PasswordChanged
 from app.domain.book import Book
 from app.domain.keys import subject
 from app.domain.occasion import Occasion
-from app.triggers.base import AccountVariables, EventTrigger, Occurrence, Present, account_variables, happened
+from app.triggers.base import AccountVariables, EventTrigger, Occurrence, Present, as_told, happened
 
 
 class Variables(AccountVariables, frozen=True, kw_only=True):
@@ -24,7 +24,7 @@ def occurs(_before: Book, _after: Book, fact: Fact) -> Occurrence | None:
 
 def message(present: Present, occasion: Occasion) -> Variables:
     """Return where it was changed."""
-    return Variables(**account_variables(present), via=(occasion.facts or {}).get("via"))
+    return Variables(**as_told(present, occasion))
 
 
 TRIGGER = EventTrigger(

@@ -7,14 +7,7 @@ from app.contract.types import ContractSent
 from app.domain.book import Book
 from app.domain.keys import subject
 from app.domain.occasion import Occasion
-from app.triggers.base import AccountVariables, EventTrigger, Occurrence, Present, account_variables, happened
-
-
-class Said(msgspec.Struct, frozen=True):
-    """What the event said. `sign_url` lets someone in: it goes into the message alone."""
-
-    sign_url: str
-    custom_message: str | None
+from app.triggers.base import AccountVariables, EventTrigger, Occurrence, Present, as_told, happened
 
 
 class Variables(AccountVariables, frozen=True, kw_only=True):
@@ -30,14 +23,13 @@ def occurs(_before: Book, _after: Book, fact: Fact) -> Occurrence | None:
     if not isinstance(data, ContractSent):
         return None
     about = subject("contract", data.contract_id, fact.source, fact.id)
-    said = msgspec.to_builtins(Said(data.sign_url, data.custom_message))
+    said = {"sign_url": data.sign_url, "custom_message": data.custom_message}
     return Occurrence(about, data.contract_id, said, contact=data.contact_id)
 
 
 def message(present: Present, occasion: Occasion) -> Variables:
     """Return what the event said."""
-    said = msgspec.convert(occasion.facts, Said)
-    return Variables(**account_variables(present), **msgspec.structs.asdict(said))
+    return msgspec.convert(as_told(present, occasion), Variables)
 
 
 TRIGGER = EventTrigger(

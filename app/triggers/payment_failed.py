@@ -16,19 +16,10 @@ from app.triggers.base import (
     Money,
     Occurrence,
     Present,
-    account_variables,
+    amount_and_method,
+    as_told,
     happened,
 )
-
-
-class Said(msgspec.Struct, frozen=True):
-    """What the event said."""
-
-    amount: Money
-    method: Method
-    attempt: int
-    reason: str
-    retry_on: date | None
 
 
 class Variables(AccountVariables, frozen=True, kw_only=True):
@@ -46,15 +37,18 @@ def occurs(_before: Book, _after: Book, fact: Fact) -> Occurrence | None:
     data = fact.data
     if not isinstance(data, PaymentFailed) or not data.autopay:
         return None
-    method = Method(data.method.kind, data.method.last4, data.method.brand)
-    said = Said(Money(data.amount, data.currency), method, data.attempt, data.reason, data.retry_on)
-    return Occurrence(subject("payment", data.payment_id, data.attempt), data.payment_id, msgspec.to_builtins(said))
+    said = {
+        **amount_and_method(data),
+        "attempt": data.attempt,
+        "reason": data.reason,
+        "retry_on": data.retry_on and data.retry_on.isoformat(),
+    }
+    return Occurrence(subject("payment", data.payment_id, data.attempt), data.payment_id, said)
 
 
 def message(present: Present, occasion: Occasion) -> Variables:
     """Return what the event said."""
-    said = msgspec.convert(occasion.facts, Said)
-    return Variables(**account_variables(present), **msgspec.structs.asdict(said))
+    return msgspec.convert(as_told(present, occasion), Variables)
 
 
 TRIGGER = EventTrigger(id="payment_failed", variables=Variables, message=message, holds=happened, occurs=occurs)

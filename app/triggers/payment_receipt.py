@@ -7,7 +7,7 @@ from app.contract.types import PaymentSucceeded
 from app.domain.book import Book
 from app.domain.keys import subject
 from app.domain.occasion import Occasion
-from app.triggers.base import EventTrigger, Occurrence, PaymentVariables, Present, account_variables, happened, paid
+from app.triggers.base import EventTrigger, Occurrence, PaymentVariables, Present, as_told, happened, paid
 
 
 class Variables(PaymentVariables, frozen=True, kw_only=True):
@@ -24,7 +24,7 @@ def occurs(_before: Book, _after: Book, fact: Fact) -> Occurrence | None:
 
 def message(present: Present, occasion: Occasion) -> Variables:
     """Return what the event said."""
-    return msgspec.convert({**account_variables(present), **(occasion.facts or {})}, Variables)
+    return msgspec.convert(as_told(present, occasion), Variables)
 
 
 TRIGGER = EventTrigger(

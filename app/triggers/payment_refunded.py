@@ -14,16 +14,10 @@ from app.triggers.base import (
     Money,
     Occurrence,
     Present,
-    account_variables,
+    amount_and_method,
+    as_told,
     happened,
 )
-
-
-class Said(msgspec.Struct, frozen=True):
-    """What the event said."""
-
-    amount: Money
-    method: Method
 
 
 class Variables(AccountVariables, frozen=True, kw_only=True):
@@ -38,14 +32,12 @@ def occurs(_before: Book, _after: Book, fact: Fact) -> Occurrence | None:
     data = fact.data
     if not isinstance(data, PaymentRefunded):
         return None
-    said = Said(Money(data.amount, data.currency), Method(data.method.kind, data.method.last4, data.method.brand))
-    return Occurrence(subject("refund", data.refund_id), data.payment_id, msgspec.to_builtins(said))
+    return Occurrence(subject("refund", data.refund_id), data.payment_id, amount_and_method(data))
 
 
 def message(present: Present, occasion: Occasion) -> Variables:
     """Return what the event said."""
-    said = msgspec.convert(occasion.facts, Said)
-    return Variables(**account_variables(present), **msgspec.structs.asdict(said))
+    return msgspec.convert(as_told(present, occasion), Variables)
 
 
 TRIGGER = EventTrigger(id="payment_refunded", variables=Variables, message=message, holds=happened, occurs=occurs)

@@ -22,9 +22,9 @@ from app.engine.writing import as_line
 from app.simulate.run import Pause, Span, simulate
 from app.streams.names import Names
 from app.triggers import REGISTRY
+from tests.compare import FIELDS
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "config"
-COMPARED = ("rule", "account_id", "subject", "moment", "outcome", "reason", "recipients", "dedup_keys")
 NAMES = Names()
 
 
@@ -63,7 +63,7 @@ class Worker:
 
 
 def comparable(decision: dict[str, object]) -> bytes:
-    return orjson.dumps([decision[field] for field in COMPARED])
+    return orjson.dumps([decision[field] for field in FIELDS])
 
 
 DAYS = 28

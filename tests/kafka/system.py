@@ -23,9 +23,9 @@ from app.engine.records import ID_HEADER, header
 from app.simulate.run import Span
 from app.streams import client, config_apply, topics
 from app.streams.names import Names
+from tests.compare import FIELDS
 
 PARTITIONS = 4
-COMPARED = ("rule", "trigger", "account_id", "subject", "moment", "outcome", "reason", "recipients", "dedup_keys")
 
 
 class System:
@@ -88,7 +88,7 @@ class System:
 
 def comparable(decisions: Sequence[dict[str, Any]]) -> Counter[bytes]:
     """Return decisions without their order and the instants at which they were made."""
-    return Counter(orjson.dumps([decision[name] for name in COMPARED]) for decision in decisions)
+    return Counter(orjson.dumps([decision[name] for name in FIELDS]) for decision in decisions)
 
 
 def wanted_mails(decisions: Sequence[dict[str, Any]]) -> Counter[str]:
