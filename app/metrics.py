@@ -9,6 +9,7 @@ _COUNTS = (1, 10, 50, 100, 250, 500, 1_000, 2_000, 5_000)
 FACTS = Counter("whimbrel_facts_total", "Records of the input topics", ["type", "outcome"])
 TOO_LARGE = Counter("whimbrel_too_large_total", "Facts whose outcome did not fit into one journal batch")
 LAG = Gauge("whimbrel_lag_records", "Records read from but not yet processed", ["topic", "partition"])
+LOST_INPUT = Counter("whimbrel_lost_input_total", "Partitions gone on with though records were lost", ["topic"])
 GAPS = Counter("whimbrel_gaps_total", "Fetches that did not begin at the lane's position, read again")
 
 # What was decided and delivered.

@@ -35,6 +35,9 @@ class Settings:
     ticks: Literal["timer", "external"] = "timer"
     """Who makes time: each worker's timer, or whoever plays a history (`whimbrel publish --ticks`)."""
     tick_seconds: float = 10.0
+    lost_input: Literal["stop", "go_on"] = "stop"
+    """Where retention has removed records before they were processed, or a topic was made anew: end, saying so, or go
+    on from the topic's beginning."""
     guard_max_per_hour: int | None = None
     """Recipients that a rule may write to in a sliding hour, else the guard holds it; empty: 5 % of the known accounts,
     1,000 at the least. Each partition counts its share, at least 100."""

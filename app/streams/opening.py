@@ -16,13 +16,13 @@ from app.engine.batch import Bounds
 from app.engine.handler import Handler
 from app.engine.inputs import Inputs
 from app.engine.lane import Lane, Ports
-from app.engine.ports import StateUnusableError
 from app.engine.records import COMMIT_KEY, Commit, decode_commit
 from app.engine.ticks import Ticks
 from app.streams.config_reader import ConfigReader
 from app.streams.journal import JournalWriter
 from app.streams.outputs import KafkaOutputs
 from app.streams.patience import Patience
+from app.streams.positions import resumed
 from app.streams.restore import restore
 from app.streams.store import RocksStore
 from app.streams.ticker import Ticker
@@ -101,8 +101,9 @@ class Opening:
         ticker: Ticker | None,
         patience: Patience,
         may_decide: Callable[[], bool],
+        go_on: bool = False,
     ) -> None:
-        """`consumer` answers questions about offsets; it belongs to no group."""
+        """`consumer` answers questions about offsets; it belongs to no group. `go_on`: without input that is lost."""
         self._wiring = wiring
         self._bootstrap = bootstrap
         self._state = state
@@ -111,6 +112,7 @@ class Opening:
         self._ticker = ticker
         self._patience = patience
         self._may_decide = may_decide
+        self._go_on = go_on
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -176,20 +178,11 @@ class Opening:
         known = {topic: position for topic, position in commit.positions.items() if topic in positions}
         if self._wiring.ticks is not None and tick is not None:
             known[self._wiring.ticks] = tick.offset
-        for topic, position in known.items():
-            self._check(topic, partition, position, beginnings[topic], ends[topic])
-        return replace(commit, positions=positions | known)
-
-    def _check(self, topic: str, partition: int, position: int, beginning: int, end: int) -> None:
-        if position < beginning:
-            raise StateUnusableError(
-                f"{topic}[{partition}]: retention has removed records {position} to {beginning - 1} before they were"
-                " processed"
-            )
-        if position > max(end, beginning):
-            raise StateUnusableError(
-                f"{topic}[{partition}]: records below {position} were processed, but it ends at {end}: it was made anew"
-            )
+        resumption = {
+            topic: resumed(topic, partition, position, beginnings[topic], ends[topic], go_on=self._go_on)
+            for topic, position in known.items()
+        }
+        return replace(commit, positions=positions | resumption)
 
     async def _range(self, partition: int) -> tuple[dict[str, int], dict[str, int]]:
         here = [TopicPartition(topic, partition) for topic in self.topics]

@@ -93,6 +93,7 @@ async def _assemble(wiring: Wiring, settings: Settings, stack: AsyncExitStack) -
         ticker=ticker,
         patience=patience,
         may_decide=lambda: readiness.undecided is None,
+        go_on=settings.lost_input == "go_on",
     )
     lanes = Lanes(opening, end)
     if ticker is not None:

@@ -1,0 +1,31 @@
+"""Where a lane goes on in a topic, and what it says where the log no longer has what comes next."""
+
+import logging
+
+from app import metrics
+from app.engine.ports import StateUnusableError
+
+log = logging.getLogger(__name__)
+
+
+def resumed(topic: str, partition: int, position: int, beginning: int, end: int, *, go_on: bool) -> int:
+    """Return the offset to go on from: `position`, the next one after what was processed, wherever the log has it.
+
+    `beginning` and `end` are the log's. Where it has not, the topic's beginning, said loudly, if `go_on`
+    (`WHIMBREL_LOST_INPUT`).
+
+    Raises:
+        StateUnusableError: Records are lost, and nobody has said to go on without them.
+    """
+    where = f"{topic}[{partition}]"
+    if position < beginning:
+        lost = f"{where}: retention has removed records {position} to {beginning - 1} before they were processed"
+    elif position > max(end, beginning):
+        lost = f"{where}: records below {position} were processed, but it ends at {end}: it was made anew"
+    else:
+        return position
+    if not go_on:
+        raise StateUnusableError(f"{lost}. To go on from record {beginning}, start with WHIMBREL_LOST_INPUT=go_on")
+    metrics.LOST_INPUT.labels(topic).inc()
+    log.error("%s; going on from record %d, as WHIMBREL_LOST_INPUT says", lost, beginning)
+    return beginning
