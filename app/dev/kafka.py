@@ -78,22 +78,29 @@ class DevKafka:
         properties: Mapping[str, str] | None = None,
         heap: str = "512m",
         jvm: Sequence[str] | None = None,
+        cluster: str | None = None,
     ) -> None:
-        """Take notes only; start() starts."""
+        """Take notes only; start() starts. `cluster`: the id that the brokers of one cluster share (`cluster_id`)."""
         self._own_data = data is None
         self.data = Path(tempfile.mkdtemp(prefix="whimbrel-kafka-")) if data is None else data.absolute()
         self.log = self.data / "kafka.log"
         self._wanted_port = port
         self._ports = (port or free_port(), free_port())
-        self._properties = dict(properties or {})
+        self._properties = properties or {}
         self._heap = heap
         self._jvm = jvm
+        self._cluster = cluster or cluster_id()
         self._process: Process | None = None
 
     @property
     def bootstrap(self) -> str:
         """The address for clients, host:port."""
         return f"{HOST}:{self._ports[0]}"
+
+    @property
+    def controller(self) -> str:
+        """The address for other brokers' controllers, host:port."""
+        return f"{HOST}:{self._ports[1]}"
 
     @property
     def pid(self) -> int:
@@ -112,7 +119,7 @@ class DevKafka:
         try:
             self.start()
         except BaseException:
-            self._end()
+            self.remove()
             raise
         return self
 
@@ -120,9 +127,10 @@ class DevKafka:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End it, and remove its data where they are temporary."""
-        self._end()
+        self.remove()
 
-    def _end(self) -> None:
+    def remove(self) -> None:
+        """End it, and remove its data where they are temporary."""
         if self._own_data:
             self.kill()
             shutil.rmtree(self.data, ignore_errors=True)
@@ -174,17 +182,16 @@ class DevKafka:
         own = {
             "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
             "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
-            "controller.quorum.voters": f"1@{HOST}:{controller}",
+            "controller.quorum.voters": f"1@{self.controller}",
             "log.dirs": str(self.data / "logs"),
         }
         configuration = self.data / "server.properties"
-        lines = (f"{name}={value}\n" for name, value in (PROPERTIES | own | self._properties).items())
+        lines = (f"{name}={value}\n" for name, value in (PROPERTIES | own | dict(self._properties)).items())
         configuration.write_text("".join(lines), encoding="utf-8")
         return configuration
 
     def _format(self, jars: str, configuration: Path) -> None:
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-        tool = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(configuration)]
+        tool = ["kafka.tools.StorageTool", "format", "--cluster-id", self._cluster, "--config", str(configuration)]
         done = subprocess.run(
             [*self._java(jars), *tool], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
@@ -202,6 +209,11 @@ class DevKafka:
     def _log_end(self) -> str:
         end = self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
         return f"; the end of {self.log}:\n{end}"
+
+
+def cluster_id() -> str:
+    """Return an id for a new cluster."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
 
 
 def prepared() -> bool:
