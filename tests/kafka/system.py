@@ -19,7 +19,7 @@ from app.delivery.message import local_part
 from app.dev.mailbox import Mailbox
 from app.dev.play import play
 from app.dev.publish import publish_played
-from app.engine.records import ID_HEADER, header
+from app.engine.records import COMMIT_KEY, ID_HEADER, Record, decode_commit, header
 from app.simulate.run import Span
 from app.streams import client, config_apply, topics
 from app.streams.names import Names
@@ -31,16 +31,19 @@ PARTITIONS = 4
 class System:
     """Trigger workers and a sender by name, each with a state directory and a log of its own, in external mode."""
 
-    def __init__(self, bootstrap: str, names: Names, directory: Path, smtp_port: int) -> None:
+    def __init__(
+        self, bootstrap: str, names: Names, directory: Path, smtp_port: int, partitions: int = PARTITIONS
+    ) -> None:
         self.bootstrap = bootstrap
         self.names = names
         self.directory = directory
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
         self._smtp_port = smtp_port
+        self._partitions = partitions
 
     async def prepare(self, config: Config) -> None:
         """Create the topics, and apply a configuration as it is written."""
-        await topics.create(self.bootstrap, self.names, PARTITIONS, 1)
+        await topics.create(self.bootstrap, self.names, self._partitions, 1)
         await config_apply.apply(self.bootstrap, self.names.config, config, as_written=True)
 
     def start(self, name: str, app: str = "triggers", **environment: str) -> None:
@@ -52,6 +55,7 @@ class System:
             "WHIMBREL_WORKER": name,
             "WHIMBREL_SESSION_SECONDS": "3",
             "WHIMBREL_TICKS": "external",
+            "WHIMBREL_PARTITIONS": str(self._partitions),
             "WHIMBREL_SMTP_PORT": str(self._smtp_port),
         }
         with (self.directory / f"{name}.log").open("ab") as log:
@@ -77,13 +81,32 @@ class System:
 
     async def decided(self) -> list[dict[str, Any]]:
         """Return all decisions made so far, repeats dropped by their ids."""
-        by_id = {header(r, ID_HEADER): r.value or b"" for r in await client.read(self.bootstrap, self.names.decisions)}
-        return [orjson.loads(value) for value in by_id.values()]
+        return [decision for _, decision in await self.decided_of()]
+
+    async def decided_of(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return all decisions made so far, each behind the id of its account or login."""
+        by_id = {header(record, ID_HEADER): record for record in await self._read(self.names.decisions)}
+        return [((r.key or b"").decode(), orjson.loads(r.value or b"")) for r in by_id.values()]
+
+    async def worked_off(self, until: Instant) -> bool:
+        """Whether every partition has completed the tick of `until`, and what was decided by then is out."""
+        commits = [
+            (record.partition, decode_commit(record.value))
+            for record in await self._read(self.names.book_journal)
+            if record.key == COMMIT_KEY and record.value
+        ]
+        cursors = [commit.cursor for commit in dict(commits).values() if commit.cursor]
+        reached = [cursor for cursor in cursors if cursor.after is None and cursor.instant >= until]
+        due = sum(output.topic == self.names.decisions for _, commit in commits for output in commit.outputs)
+        return len(reached) == self._partitions and len(await self.decided_of()) >= due
 
     async def delivered(self) -> Counter[str]:
         """Return how many deliveries of each outcome there are, repeats dropped by their ids."""
-        by_id = {header(r, ID_HEADER): r.value or b"" for r in await client.read(self.bootstrap, self.names.deliveries)}
+        by_id = {header(r, ID_HEADER): r.value or b"" for r in await self._read(self.names.deliveries)}
         return Counter(orjson.loads(value)["outcome"] for value in by_id.values())
+
+    async def _read(self, topic: str) -> list[Record]:
+        return await client.read(self.bootstrap, topic)
 
 
 def comparable(decisions: Sequence[dict[str, Any]]) -> Counter[bytes]:
