@@ -54,7 +54,7 @@ class Heart:
         elif fact.time < at:
             book = self._lagging(before, book, fact.time)
         book = self._answered(before, book, fact, now)
-        return self._waking(before, self._released(before, book, now), at)
+        return self._waking(self._released(before, book, now), at)
 
     def advance(self, book: Book, to: Instant, now: Instant | None) -> Book:
         """Decide what comes up before `to` (exclusive), and what has waited for the clock to move on.
@@ -188,12 +188,13 @@ class Heart:
         left = {identity: p for identity, p in book.pending.items() if identity not in waited}
         return _holding(replace(book, pending=left), held)
 
-    def _waking(self, before: Book, book: Book, at: Instant) -> Book:
+    def _waking(self, book: Book, at: Instant) -> Book:
         """Note that the next clock move must look at the account: a flip, a card or a change of zone made moments."""
         flipped = any(i.flipped_at == at and not i.silent for i in book.invoices.values())
+        stored = any(c.since == at and not c.silent for c in book.cards.values())
         clock = book.account.clock
         moved = clock is not None and clock.passed is not None and clock.since == at
-        return self._woken(book, at if flipped or moved or before.cards is not book.cards else None)
+        return self._woken(book, at if flipped or stored or moved else None)
 
     def _woken(self, book: Book, wake: Instant | None = None) -> Book:
         """Set when the next clock move must look at the account, whatever its dates say."""

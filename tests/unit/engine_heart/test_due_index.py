@@ -17,6 +17,7 @@ from app.domain import keys
 from app.domain.book import Book, new_book
 from app.domain.companies import Exclusion
 from app.domain.delinquency import next_flip
+from app.domain.rules import Rulebook
 from app.engine.coming import Stretch, company_of, due
 from app.engine.decider import NEVER, Decider, Desk
 from app.engine.handler import View
@@ -40,12 +41,11 @@ SLOW = settings(
 class Partition:
     """One partition's rows, and the ticks it has come through."""
 
-    def __init__(self, history: History) -> None:
-        rulebook = history.rulebook
+    def __init__(self, rulebook: Rulebook, live_since: Instant) -> None:
         self.decider = Decider(NAMES, lambda: rulebook)
         self.store = MemoryStore(self.decider.index)
         self.cursor: Cursor | None = None
-        self._live_since = history.span.begin
+        self._live_since = live_since
 
     def view(self, now: Instant) -> View:
         return View(partition=0, now=now, cursor=self.cursor, live_since=self._live_since, external=True)
@@ -97,7 +97,7 @@ def test_the_index_names_every_account_that_a_tick_changes(data: st.DataObject) 
     """Ticks minutes or days apart, after histories of any kind: whom the index does not name, nothing happens to."""
     where = data.draw(zones())
     history = data.draw(histories(where=where, accounts=4))
-    partition = Partition(history)
+    partition = Partition(history.rulebook, history.span.begin)
     left = [decode(line, None, keyed=False) for line in history.lines]
     for instant in sorted(data.draw(st.sets(instants(*where, before=4, after=6), min_size=1, max_size=12))):
         partition.read([fact for fact in left if fact.time <= instant], instant)
@@ -136,6 +136,9 @@ def test_a_stretch_without_flips_may_be_cut_in_two_anywhere(data: st.DataObject)
     assert parts == due(book, company, history.rulebook, Stretch(begin, max(begin, end)))
 
 
+CARD: dict[str, Any] = {"card_id": "c1", "brand": "visa", "last4": "4242", "expires": "2026-06", "autopay": True}
+
+
 def _partition(*events: Event, **company: Any) -> Partition:
     companies = [a_company(**company)]
     rulebook = a_rulebook(
@@ -144,11 +147,7 @@ def _partition(*events: Event, **company: Any) -> Partition:
         a_rule("account_becomes_delinquent"),
         companies=companies,
     )
-    partition = Partition.__new__(Partition)
-    partition.decider = Decider(NAMES, lambda: rulebook)
-    partition.store = MemoryStore(partition.decider.index)
-    partition.cursor = None
-    partition._live_since = at("2026-06-01 00:00")
+    partition = Partition(rulebook, at("2026-06-01 00:00"))
     partition.read([a_fact(event) for event in events], at("2026-06-01 00:00"))
     return partition
 
@@ -158,9 +157,8 @@ def a_tick(text: str) -> Tick:
 
 
 def test_what_is_known_before_its_account_is_under_no_zone() -> None:
-    card: dict[str, Any] = {"card_id": "c1", "brand": "visa", "last4": "4242", "expires": "2026-06", "autopay": True}
     partition = _partition(
-        invoice_event("2026-05-20 12:00"), an_event("billing.card.updated", "2026-05-20 12:00", **card)
+        invoice_event("2026-05-20 12:00"), an_event("billing.card.updated", "2026-05-20 12:00", **CARD)
     )
     assert {key.partition(b"|")[0] for key, _ in partition.store.due(b"", b"\xff")} == {b"wake"}
     partition.tick(a_tick("2026-06-10 09:00"))
@@ -200,6 +198,17 @@ def test_a_jumped_over_moment_stays_known_when_more_is_read_at_the_change_s_inst
     other = invoice_event("2026-06-10 21:00", invoice_id="i2", due_on="2026-08-01")
     partition.read([a_fact(changed), a_fact(other)], at("2026-06-10 21:00"))
     tick = a_tick("2026-06-10 21:10")
+    assert partition.stirred(tick) == partition.named(tick) == {"a1"}
+
+
+def test_a_card_that_came_inside_its_window_stays_known_when_more_is_read_at_the_same_instant() -> None:
+    rulebook = a_rulebook(a_rule("credit_card_expiring", x=1))
+    partition = Partition(rulebook, at("2026-06-01 00:00"))
+    partition.read([a_fact(account_event("2026-05-20 12:00"))], at("2026-06-01 00:00"))
+    partition.tick(a_tick("2026-06-10 11:50"))
+    card = an_event("billing.card.updated", "2026-06-10 12:00", **CARD)
+    partition.read([a_fact(card), a_fact(invoice_event("2026-06-10 12:00"))], at("2026-06-10 12:00"))
+    tick = a_tick("2026-06-10 12:10")
     assert partition.stirred(tick) == partition.named(tick) == {"a1"}
 
 
