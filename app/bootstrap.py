@@ -25,7 +25,7 @@ def triggers(settings: Settings) -> Wiring:
     guarding = None if teller is None else Guarding(Allowance(settings.guard_max_per_hour), teller.tell)
     return Wiring(
         app=f"{settings.prefix}whimbrel-triggers",
-        handler=lambda _: Decider(names, lambda: reader.rulebook, guarding),
+        handler=lambda _: Decider(names, lambda: reader.rulebook, guarding, settings.dead_letters_per_hour),
         inputs=names.facts,
         unticked=() if external else (names.returns,),  # in a played history every notification is fresh
         journal=names.book_journal,
@@ -49,6 +49,7 @@ def sender(settings: Settings) -> Wiring:
         deliveries=names.deliveries,
         returns=names.returns,
         dead_letters=names.dead_letters,
+        dead_letters_per_hour=settings.dead_letters_per_hour,
         freshness=round(settings.freshness_seconds * SECOND),
         first_retry=round(settings.retry_seconds * SECOND),
         now=clock.now,

@@ -7,6 +7,9 @@ _COUNTS = (1, 10, 50, 100, 250, 500, 1_000, 2_000, 5_000)
 
 # What was read.
 FACTS = Counter("whimbrel_facts_total", "Records of the input topics", ["type", "outcome"])
+DEAD_LETTERS = Counter("whimbrel_dead_letters_total", "Inputs parked", ["reason"])
+POISON = Counter("whimbrel_poison_total", "Records and accounts' ticks over which the handler raised: alert on any")
+PARKED = Gauge("whimbrel_parked_accounts", "Accounts that ticks pass over since one raised over them", ["partition"])
 TOO_LARGE = Counter("whimbrel_too_large_total", "Facts whose outcome did not fit into one journal batch")
 LAG = Gauge("whimbrel_lag_records", "Records read from but not yet processed", ["topic", "partition"])
 LOST_INPUT = Counter("whimbrel_lost_input_total", "Partitions gone on with though records were lost", ["topic"])

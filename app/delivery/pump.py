@@ -50,6 +50,8 @@ class Ports:
     """Name of the topic."""
     dead_letters: str
     """Name of the topic."""
+    dead_letters_per_hour: int | None
+    """So many of one partition within an hour, then the worker stops; None: without end."""
     freshness: int
     """Microseconds for which a notification may be handed over unchecked."""
     first_retry: int

@@ -13,7 +13,7 @@ from app.delivery import attempts, outcomes, returns
 from app.delivery.attempts import Attempt
 from app.delivery.outcomes import Verdict
 from app.delivery.pump import Ports, Pump
-from app.engine.dead_letters import dead_letter
+from app.engine.dead_letters import DeadLetters
 from app.engine.handler import LaneAccess, View
 from app.engine.outbox import Notification, decode_notification
 from app.engine.records import ID_HEADER, Cursor, Record, Tick, header
@@ -26,6 +26,7 @@ class Sender:
     def __init__(self, ports: Ports) -> None:
         """Wait for the lane."""
         self._ports = ports
+        self._letters = DeadLetters(ports.dead_letters, ports.dead_letters_per_hour)
         self._pump: Pump | None = None
 
     def index(self, key: bytes, value: bytes) -> Iterable[bytes]:
@@ -34,22 +35,26 @@ class Sender:
 
     def records(self, batch: Sequence[Record], txn: Txn, view: View) -> None:
         """Write a waiting row for each notification that is not known yet; dead-letter what is none."""
-        del view
         for record in batch:
             try:
                 self._receive(record, txn)
             except ValueError as error:
-                self._refuse(record, str(error), txn)
+                self.refuse(record, str(error), txn, view)
 
     def tick(self, tick: Tick, cursor: Cursor | None, txn: Txn, view: View, limit: int) -> Cursor:
         """Pass over it: the sender's rows are due by its own clock."""
         del cursor, txn, view, limit
         return Cursor(tick.instant, tick.now)
 
-    def too_large(self, record: Record, txn: Txn, view: View) -> None:
-        """Dead-letter a notification that does not fit into a journal batch."""
+    def refuse(self, record: Record, reason: str, txn: Txn, view: View) -> None:
+        """Dead-letter what cannot become a row."""
         del view
-        self._refuse(record, "too_large", txn)
+        self._letters.park(txn, record, "", reason, self._ports.now())
+
+    def pass_over(self, tick: Tick, cursor: Cursor | None, reason: str, txn: Txn, view: View) -> Cursor:
+        """Pass over the whole tick, as ever."""
+        del cursor, reason, txn, view
+        return Cursor(tick.instant, tick.now)
 
     async def started(self, lane: LaneAccess) -> None:
         """Begin to deliver what waits; report what an earlier owner left in doubt."""
@@ -91,7 +96,3 @@ class Sender:
             return Attempt(attempts.FORMAT, "waiting", now, now, 0, value)
         again = returns.asks_again_at(known, notification, now, self._ports.freshness, self._ports.first_retry)
         return returns.answered(known, notification, value, again)
-
-    def _refuse(self, record: Record, reason: str, txn: Txn) -> None:
-        letter = dead_letter(record, "", reason, self._ports.now())
-        txn.send(self._ports.dead_letters, record.key, letter)

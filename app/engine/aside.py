@@ -1,4 +1,4 @@
-"""What a partition's decider tells the outside of once it is in effect: the guard's trips, and how much is held."""
+"""What a partition's decider tells the outside of once it is in effect: trips, and what is held or parked."""
 
 from collections.abc import Callable
 
@@ -6,6 +6,7 @@ from app import metrics
 from app.domain.switches import Trip, TripId
 from app.engine.guard import own_trips
 from app.engine.handler import LaneAccess
+from app.engine.parked import PREFIX
 from app.engine.totals import totals
 
 
@@ -34,6 +35,7 @@ class Aside:
         for reason in self._shown | held.keys():
             metrics.HELD.labels(self._lane.partition, reason).set(held.get(reason, 0))
         self._shown |= held.keys()
+        metrics.PARKED.labels(self._lane.partition).set(len(txn.scan(PREFIX)))
         if self.tripped and self._tell is not None:
             self.tripped = False
             for _, trip in own_trips(txn):
@@ -47,4 +49,5 @@ class Aside:
         if self._lane is not None:
             for reason in self._shown:
                 metrics.HELD.remove(self._lane.partition, reason)
+            metrics.PARKED.remove(self._lane.partition)
         self._lane = None

@@ -1,6 +1,7 @@
 """The triggers app's handler: facts and ticks in; books, decisions, notifications and dead letters out."""
 
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -14,7 +15,7 @@ from app.domain.decide import ON_TIME
 from app.domain.rules import Rulebook
 from app.engine.aside import Aside
 from app.engine.coming import Stretch
-from app.engine.dead_letters import dead_letter
+from app.engine.dead_letters import DeadLetters
 from app.engine.due import accounts_due, expired, held_open
 from app.engine.filing import index_keys
 from app.engine.foresight import Draft, Foresight
@@ -23,6 +24,8 @@ from app.engine.guard import CountingGate, ForeseeingGate, Guarding
 from app.engine.handler import LaneAccess, View
 from app.engine.heart import Heart, book_of
 from app.engine.ledger import Ledger
+from app.engine.parked import Parked, Tried, key_of, letter_of, parked_accounts
+from app.engine.ports import StateUnusableError
 from app.engine.records import BACKLOG_HEADER, NOW_HEADER, Cursor, Record, Tick, header
 from app.engine.returning import answer
 from app.engine.totals import Difference, totals
@@ -32,6 +35,8 @@ from app.engine.writing import OutputTopics
 from app.engine.zones import Zones
 
 NEVER: Instant = -(1 << 62)
+
+log = logging.getLogger(__name__)
 
 
 class Sitting:
@@ -45,6 +50,7 @@ class Sitting:
         self._live_since = view.now if view.live_since is None else view.live_since
         self.gate = gate
         self.ledger = ledger
+        self.parked = parked_accounts(txn)
         self.desk = self._desk(ledger, gate)
 
     def trial(self) -> tuple["Desk", ForeseeingGate]:
@@ -58,7 +64,8 @@ class Sitting:
         self.gate.close()
 
     def _desk(self, ledger: Ledger, gate: Gate) -> "Desk":
-        return Desk(self._txn, self._view, Heart(self._rulebook, self._live_since, ledger, gate))
+        heart = Heart(self._rulebook, self._live_since, ledger, gate)
+        return Desk(self._txn, self._view, heart, self.parked)
 
 
 class Decider:
@@ -69,10 +76,16 @@ class Decider:
     """
 
     def __init__(
-        self, topics: OutputTopics, rulebook: Callable[[], Rulebook], guarding: Guarding | None = None
+        self,
+        topics: OutputTopics,
+        rulebook: Callable[[], Rulebook],
+        guarding: Guarding | None = None,
+        dead_letters_per_hour: int | None = None,
     ) -> None:
         """`rulebook` gives the configuration in force; without `guarding` nothing is counted, and no rule trips."""
         self._topics = topics
+        self._letters = DeadLetters(topics.dead_letters, dead_letters_per_hour)
+        self._tried = Tried()
         self._rulebook = rulebook
         self._guarding = guarding
         self._listed: tuple[Tick, list[str]] | None = None
@@ -118,8 +131,7 @@ class Decider:
                 metrics.FACTS.labels("unknown", "passed_over").inc()
                 del unknown
             except ContractError as error:
-                letter = dead_letter(record, error.field, error.reason, _now(record, view))
-                txn.send(self._topics.dead_letters, record.key, letter)
+                self._letters.park(txn, record, error.field, error.reason, _now(record, view))
                 metrics.FACTS.labels(kind, "dead_lettered").inc()
             else:
                 metrics.FACTS.labels(kind, "read").inc()
@@ -134,6 +146,8 @@ class Decider:
         foreseen = self._foresee(tick, cursor, left, sitting, limit)
         for account in left[:limit] if foreseen else ():
             sitting.desk.advance(keys.account_of_row(account), tick, earlier)
+            if account in sitting.parked:
+                self._resume(account, txn, view)
         self._close(sitting)
         if not foreseen:
             return Cursor(tick.instant, tick.now, after or "", earlier)
@@ -144,13 +158,40 @@ class Decider:
         self._listed = None
         return Cursor(tick.instant, tick.now, None, earlier)
 
-    def too_large(self, record: Record, txn: Txn, view: View) -> None:
-        """Dead-letter a fact whose outcome does not fit into one journal batch."""
-        letter = dead_letter(
-            record, "", "too_large: its outcome does not fit into one journal batch", _now(record, view)
-        )
-        txn.send(self._topics.dead_letters, record.key, letter)
+    def refuse(self, record: Record, reason: str, txn: Txn, view: View) -> None:
+        """Dead-letter a record that raises, or whose outcome does not fit into one journal batch."""
+        self._letters.park(txn, record, "", reason, _now(record, view))
         metrics.FACTS.labels("unreadable", "dead_lettered").inc()
+
+    def pass_over(self, tick: Tick, cursor: Cursor | None, reason: str, txn: Txn, view: View) -> Cursor:
+        """Park the next account of the tick; where it raised as the tick was foreseen, only foresee nothing of it."""
+        earlier, after = _stand(tick, cursor)
+        accounts = self._list(tick, cursor, txn, view)
+        left = [account for account in accounts if after is None or account > after]
+        if not left:
+            raise StateUnusableError(f"partition {view.partition}: a tick raises, over no account: {reason}")
+        seen = self._foresight
+        ahead = seen.ahead(left) if seen is not None and seen.tick == tick else ()
+        if seen is not None and ahead:
+            seen.add(ahead[:1], {})
+            return Cursor(tick.instant, tick.now, after or "", earlier)
+        self._park(left[0], Parked(earlier + 1, reason, tick.now), tick.now, txn, view)
+        return Cursor(tick.instant, tick.now, left[0], earlier)
+
+    def _park(self, account: str, new: Parked, now: Instant, txn: Txn, view: View) -> None:
+        """Leave the account where it stands; of one that stands there already nobody is told again."""
+        row = parked_accounts(txn).get(account)
+        if row is None:
+            letter = letter_of(account, self._topics.ticks, view.partition, new.reason, view.now, "open")
+            self._letters.park_account(txn, letter, key_of(account), view.now)
+        self._tried.fail(txn, account, row or new, self._rulebook(), now)
+
+    def _resume(self, account: str, txn: Txn, view: View) -> None:
+        """Close the letter of a parked account whose clock has moved on again."""
+        letter = letter_of(account, self._topics.ticks, view.partition, "ticks raise no more", view.now, "resumed")
+        self._letters.send(txn, key_of(account), letter)
+        self._tried.succeed(txn, account)
+        log.warning("partition %d: an account that was parked goes on", view.partition)
 
     def _list(self, tick: Tick, cursor: Cursor | None, txn: Txn, view: View) -> list[str]:
         """Return, sorted, the accounts to look at: under a new configuration also those that it may let go of."""
@@ -162,6 +203,10 @@ class Decider:
                 accounts = sorted({*accounts, *held_open(txn)})
                 if not after:
                     self._looked = tick, rulebook
+            parked = parked_accounts(txn)
+            if parked:
+                again = self._tried.due(parked, rulebook, tick.now)
+                accounts = sorted(({*accounts} - parked.keys()) | again)
             self._listed = tick, accounts
         return self._listed[1]
 
@@ -219,11 +264,12 @@ class Decider:
 class Desk:
     """The books of one batch: read once, written once."""
 
-    def __init__(self, txn: Txn, view: View, heart: Heart) -> None:
-        """Begin with no book open."""
+    def __init__(self, txn: Txn, view: View, heart: Heart, parked: Mapping[str, Parked]) -> None:
+        """Begin with no book open; `parked` accounts, by row id, stand aside from the ticks."""
         self._txn = txn
         self._view = view
         self._heart = heart
+        self._parked = parked
         self._books: dict[str, tuple[Book | None, Book]] = {}
 
     def read(self, fact: Fact, now: Instant, told_late: bool) -> None:  # noqa: FBT001 - the record says so
@@ -233,10 +279,11 @@ class Desk:
         self._heart.check(fact)
         whose = book_of(fact)
         stored, book = self._open(whose)
-        cursor = self._view.cursor
-        if cursor is not None and cursor.after is not None and keys.row_account(whose) > cursor.after:
+        cursor, row_id = self._view.cursor, keys.row_account(whose)
+        parked = row_id in self._parked
+        if cursor is not None and cursor.after is not None and row_id > cursor.after and not parked:
             book = self._heart.advance(book, cursor.instant + 1, cursor.now)
-        backlog = told_late or self._is_backlog(fact, now)
+        backlog = told_late or parked or self._is_backlog(fact, now)
         self._books[whose] = stored, self._heart.read(book, fact, now, backlog=backlog)
 
     def book(self, account: str) -> Book:
@@ -246,7 +293,7 @@ class Desk:
     def advance(self, account: str, tick: Tick, earlier: Instant) -> None:
         """Move one account's clock to the tick, its instant included."""
         stored, book = self._open(account)
-        if book.account.done <= earlier:
+        if book.account.done <= earlier and keys.row_account(account) not in self._parked:
             book = _reaching(book, earlier + 1)
         self._books[account] = stored, self._heart.advance(book, tick.instant + 1, tick.now)
 
@@ -273,7 +320,10 @@ class Desk:
         cursor = self._view.cursor
         if cursor is None:
             return NEVER
-        done = cursor.after is None or keys.row_account(account) <= cursor.after
+        row_id = keys.row_account(account)
+        if row_id in self._parked:
+            return self._parked[row_id].clock
+        done = cursor.after is None or row_id <= cursor.after
         return (cursor.instant if done else cursor.earlier) + 1
 
     def _is_backlog(self, fact: Fact, now: Instant) -> bool:

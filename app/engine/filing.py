@@ -71,7 +71,7 @@ def index_keys(key: bytes, value: bytes) -> Sequence[bytes]:
             return _of_card(key, value, f"{account}|{rest}")
         if rest.startswith("pending/"):
             return _of_pending(_pending(unpacked(key, value)), f"{account}|{rest}")
-    elif table != "guard":
+    elif table in {"decided", "cap"}:
         until = decided_of(key, value).until if table == "decided" else end_of(tally_of(key, value))
         return (instant_key("expires", until, key.decode()),)
     return ()

@@ -39,8 +39,14 @@ class Handler(Protocol):
         `cursor` is where the partition stood before: inside this tick, or at the end of an earlier one.
         """
 
-    def too_large(self, record: Record, txn: Txn, view: View) -> None:
-        """Dead-letter a record whose outcome does not fit into one journal batch; change no state."""
+    def refuse(self, record: Record, reason: str, txn: Txn, view: View) -> None:
+        """Dead-letter a record that raises, or whose outcome does not fit into a journal batch; change no state."""
+
+    def pass_over(self, tick: Tick, cursor: Cursor | None, reason: str, txn: Txn, view: View) -> Cursor:
+        """Set the next account of a tick aside: a slice of it alone, begun on the same `cursor`, has just raised.
+
+        Return where the tick stands behind it. Raises StateUnusableError where it was no account's fault.
+        """
 
 
 class LaneAccess(Protocol):

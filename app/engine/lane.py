@@ -5,6 +5,7 @@ is raised on the way leaves open how far it came: the process must end, and the 
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,8 +15,10 @@ from msgspec import Struct
 from app import metrics
 from app.contract.instants import Instant, parse_instant
 from app.engine.batch import Batch, Bounds, Work
+from app.engine.dead_letters import TooManyDeadLettersError
 from app.engine.handler import Companion, Handler, View
 from app.engine.inputs import Fetch, Inputs
+from app.engine.poison import is_poison, reason_of, way_to
 from app.engine.ports import BatchTooLargeError, Journal, JournalIntrudedError, OutputLog, StateUnusableError, Store
 from app.engine.records import COMMIT_KEY, FROM_HEADER, Commit, Cursor, Record, Tick, encode_commit, header
 from app.engine.ticks import MILLISECOND, Ticks
@@ -25,10 +28,17 @@ REFENCE_SECONDS = 3_600.0
 GATE_SECONDS = 0.25
 OUTPUT_BYTES = 900_000
 """What a topic that sets no `max.message.bytes` surely takes."""
+TOO_LARGE = "too_large: its outcome does not fit into one journal batch"
+
+log = logging.getLogger(__name__)
 
 
 class LaneStoppedError(Exception):
     """The lane has ended; what was to be applied is for the partition's next owner."""
+
+
+class NotAloneError(Exception):
+    """The handler raised over some of a batch: less of it is to be computed, to find out over what."""
 
 
 class Ports(Struct, frozen=True, kw_only=True):
@@ -164,7 +174,12 @@ class Lane:
     async def _advance(self) -> bool:
         """Commit one batch; False where there is nothing to do."""
         while True:
-            batch = self._compute()
+            try:
+                batch = self._compute()
+            except NotAloneError:
+                self._undo()
+                self._bounds = self._bounds.halved()
+                continue
             if batch.empty:
                 return False
             try:
@@ -239,12 +254,37 @@ class Lane:
         if batch.live_since is None:
             since = header(records[0], FROM_HEADER)
             batch.live_since = parse_instant(since.decode()) if since else None
-        self._handler.records(records, batch.txn, self._view(batch))
+        try:
+            self._handler.records(records, batch.txn, self._view(batch))
+        except Exception as error:  # noqa: BLE001 - `_isolate` lets through what is not the input's
+            self._isolate(batch, error, f"{records[0].topic}[{self.partition}]@{records[0].offset}")
+            self._handler.refuse(records[0], reason_of(error), batch.txn, self._view(batch))
         batch.add(records)
 
     def _slice(self, batch: Batch, tick: Tick) -> None:
-        batch.cursor = self._handler.tick(tick, batch.cursor, batch.txn, self._view(batch), self._bounds.slice)
+        try:
+            batch.cursor = self._handler.tick(tick, batch.cursor, batch.txn, self._view(batch), self._bounds.slice)
+        except Exception as error:  # noqa: BLE001 - `_isolate` lets through what is not the input's
+            self._isolate(batch, error, f"the tick of partition {self.partition}")
+            batch.cursor = self._handler.pass_over(tick, batch.cursor, reason_of(error), batch.txn, self._view(batch))
         batch.ticks += 1
+
+    def _isolate(self, batch: Batch, error: Exception, where: str) -> None:
+        """Return where the one thing is known that raises, with nothing left of what it has half done.
+
+        Else have less computed, or let an error through that is not the input's. In the least batch nothing comes
+        before a fact or a slice that has changed a row: it would be full.
+        """
+        stops = isinstance(error, TooManyDeadLettersError)
+        if not (stops or is_poison(error)):
+            raise error
+        if not self._bounds.least:
+            raise NotAloneError from error
+        if stops:
+            raise error
+        log.error("%s: %s; it is set aside, all else goes on (%s)", where, reason_of(error), way_to(error))
+        metrics.POISON.inc()
+        batch.txn = Txn(self._ports.store)
 
     def _view(self, batch: Batch) -> View:
         return View(
@@ -274,7 +314,7 @@ class Lane:
         metrics.TOO_LARGE.inc()
         refusal = self._batch()
         refusal.live_since = batch.live_since
-        self._handler.too_large(record, refusal.txn, self._view(refusal))
+        self._handler.refuse(record, TOO_LARGE, refusal.txn, self._view(refusal))
         refusal.add([record])
         await self._write(refusal)
 

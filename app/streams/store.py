@@ -5,7 +5,7 @@ that belongs to them, and the rest is read back from there.
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -24,6 +24,7 @@ from rocksdict import (
 )
 
 from app.contract.instants import Instant
+from app.errors import WhimbrelError
 from app.streams.fronts import Fronts
 
 INDEX: Final = b"\x00"
@@ -40,6 +41,14 @@ BLOOM_BITS: Final = 10
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_progress = msgspec.msgpack.Decoder(tuple[int, Instant]).decode
+
+
+class StoreUnreadableError(WhimbrelError):
+    """The database could not be read: no record is to blame, and no record must be answered for."""
+
+    def __init__(self, path: Path, error: Exception) -> None:
+        """Name the database, and say what it said."""
+        super().__init__(f"{path}: {error}; if the disk is well, delete the directory: the journal has everything")
 
 
 class RocksStore:
@@ -61,13 +70,16 @@ class RocksStore:
 
     def get(self, key: bytes) -> bytes | None:
         """Return a row's value."""
-        value: bytes | None = self._db.get(key)
+        try:
+            value: bytes | None = self._db.get(key)
+        except Exception as error:
+            raise StoreUnreadableError(self.path, error) from error
         return value
 
     def scan(self, prefix: bytes) -> list[tuple[bytes, bytes]]:
         """Return the rows whose key begins with `prefix`, sorted."""
         rows = []
-        for key, value in self._db.items(from_key=prefix or INDEX + b"\xff"):
+        for key, value in self._items(prefix or INDEX + b"\xff"):
             if not key.startswith(prefix):
                 break
             if not key.startswith((ENGINE, INDEX)):
@@ -80,12 +92,18 @@ class RocksStore:
         begin, end = self._fronts.begin(lo), INDEX + hi
         if begin >= hi or limit == 0:
             return entries
-        for key, row in islice(self._db.items(from_key=INDEX + begin), limit):
+        for key, row in islice(self._items(INDEX + begin), limit):
             if key >= end:
                 break
             entries.append((key[1:], row))
         self._fronts.found(lo, entries[0][0] if entries else hi)
         return entries
+
+    def _items(self, begin: bytes) -> Iterator[tuple[bytes, bytes]]:
+        try:
+            yield from self._db.items(from_key=begin)
+        except Exception as error:
+            raise StoreUnreadableError(self.path, error) from error
 
     def write(
         self,

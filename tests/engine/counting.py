@@ -47,5 +47,8 @@ class Counting:
         more = len(keys) > limit
         return Cursor(tick.instant, tick.now, keys[limit - 1] if more else None)
 
-    def too_large(self, record: Record, txn: Txn, view: View) -> None:
+    def refuse(self, record: Record, reason: str, txn: Txn, view: View) -> None:
         txn.send(self.dead, record.key, f"{record.topic}@{record.offset}".encode())
+
+    def pass_over(self, tick: Tick, cursor: Cursor | None, reason: str, txn: Txn, view: View) -> Cursor:
+        raise AssertionError(reason)

@@ -37,6 +37,7 @@ class Office:
         guard: Allowance | None = None,
         bounds: Bounds | None = None,
         capacity: int | None = None,
+        dead_letters_per_hour: int | None = None,
     ) -> None:
         """Guarded where an allowance is given; the journal takes batches of `capacity` bytes."""
         self.rulebook = rulebook
@@ -45,6 +46,7 @@ class Office:
         self.told: list[Trip] = []
         self._guarding = None if guard is None else Guarding(guard, self.told.append)
         self._bounds = bounds
+        self._dead_letters_per_hour = dead_letters_per_hour
         self._handler = self._decider()
         self.store = MemoryStore(self._handler.index)
         self._journal = MemoryJournal(capacity)
@@ -101,7 +103,7 @@ class Office:
         return self.store.scan(b"account/")
 
     def _decider(self) -> Decider:
-        return Decider(NAMES, lambda: self.rulebook, self._guarding)
+        return Decider(NAMES, lambda: self.rulebook, self._guarding, self._dead_letters_per_hour)
 
     def _new(self, topic: str) -> list[bytes]:
         known = self._known.setdefault(topic, set())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.engine.memory import MemoryStore
 from app.engine.ports import Store
-from app.streams.store import RocksStore
+from app.streams.store import RocksStore, StoreUnreadableError
 
 keys = st.sampled_from([b"a/1", b"a/2", b"b/1", b"b/2", b"c", b"~commit"])
 values = st.one_of(st.none(), st.integers(0, 9).map(lambda n: b"%d" % n))
@@ -105,3 +105,16 @@ def test_a_database_opened_again_knows_how_far_it_is(tmp_path: Path) -> None:
     again.wipe()
     assert (again.offset, again.scan(b"")) == (-1, [])
     again.close()
+
+
+def test_a_database_that_cannot_be_read_is_no_record_s_fault(tmp_path: Path) -> None:
+    store = RocksStore(tmp_path / "rows", index, lambda: 0)
+    store.close()
+    reads: list[Callable[[], object]] = [
+        lambda: store.get(b"a"),
+        lambda: store.scan(b"a"),
+        lambda: store.due(b"a", b"b"),
+    ]
+    for read in reads:
+        with pytest.raises(StoreUnreadableError, match="rows: .*already closed"):
+            read()

@@ -94,8 +94,11 @@ class Newest:
     def tick(self, tick: Tick, cursor: Cursor | None, txn: Txn, view: View, limit: int) -> Cursor:
         return Cursor(tick.instant, tick.now)
 
-    def too_large(self, record: Record, txn: Txn, view: View) -> None:
-        raise ValueError(f"an event that does not fit into a batch: {record.topic}@{record.offset}")
+    def refuse(self, record: Record, reason: str, txn: Txn, view: View) -> None:
+        raise RuntimeError(f"an event that cannot be counted: {record.topic}@{record.offset}: {reason}")
+
+    def pass_over(self, tick: Tick, cursor: Cursor | None, reason: str, txn: Txn, view: View) -> Cursor:
+        raise RuntimeError(reason)
 
 
 def _changed(event: InvoiceEvent, invoice: Invoice) -> Changed:

@@ -74,10 +74,13 @@ class Metered:
         self._ticks += after.after is None
         return after
 
-    def too_large(self, record: Record, txn: Txn, view: View) -> None:
+    def refuse(self, record: Record, reason: str, txn: Txn, view: View) -> None:
         self._begin(txn)
         self._facts += 1
-        self._handler.too_large(record, txn, view)
+        self._handler.refuse(record, reason, txn, view)
+
+    def pass_over(self, tick: Tick, cursor: Cursor | None, reason: str, txn: Txn, view: View) -> Cursor:
+        return self._handler.pass_over(tick, cursor, reason, txn, view)
 
     async def started(self, lane: LaneAccess) -> None:
         """Begin nothing: the lane is all there is."""

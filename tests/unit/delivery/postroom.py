@@ -63,6 +63,7 @@ class Postroom:
         self.mailbox = mailbox
         self.settings: dict[str, Any] = {"smtp_timeout": 2.0, "smtp_concurrency": 4, **settings}
         self.delivery = "smtp"
+        self.dead_letters_per_hour: int | None = None
         self.now: Instant = NOW
         self.outbox: list[PlainRecord] = []
         self.journal = KilledJournal(MemoryJournal())
@@ -163,6 +164,7 @@ class Postroom:
                 deliveries=DELIVERIES,
                 returns=RETURNS,
                 dead_letters=DEAD_LETTERS,
+                dead_letters_per_hour=self.dead_letters_per_hour,
                 freshness=15 * MINUTE,
                 first_retry=MINUTE,
                 now=lambda: self.now,

@@ -12,8 +12,9 @@ from app.delivery.relay import Relay
 from app.delivery.sender import Sender
 from app.dev.mailbox import DROP, SILENT, Mailbox, Step
 from app.dev.previews import a_notification
+from app.engine.dead_letters import TooManyDeadLettersError
 from app.engine.handler import Companion, Handler
-from app.engine.outbox import encode
+from app.engine.outbox import Notification, decode_notification, encode
 from tests.unit.delivery.postroom import Crash, Postroom, some_notifications
 
 
@@ -106,6 +107,33 @@ async def test_what_is_no_notification_is_dead_lettered_and_its_neighbours_unhar
     await postroom.deliver("accepted")
     (letter,) = postroom.dead_letters()
     assert (letter.topic, letter.partition, letter.offset) == ("outbox", 0, 0)
+
+
+async def test_a_notification_that_makes_the_handler_raise_is_dead_lettered_and_its_neighbours_unharmed(
+    postroom: Postroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistaken(value: bytes) -> Notification:
+        notification = decode_notification(value)
+        if notification.subject == "invoice:2":
+            raise KeyError(notification.address)
+        return notification
+
+    monkeypatch.setattr("app.delivery.sender.decode_notification", mistaken)
+    postroom.put(*(a_notification(number=number) for number in (1, 2, 3)))
+    await postroom.deliver("accepted", "accepted")
+    (letter,) = postroom.dead_letters()
+    assert letter.offset == 1
+    assert letter.reason.startswith("handler: KeyError at app.delivery.sender:")
+
+
+async def test_too_many_that_are_no_notifications_end_the_sender(postroom: Postroom) -> None:
+    postroom.dead_letters_per_hour = 2
+    for _ in range(3):
+        postroom.put_value(b"{")
+    with pytest.raises(TooManyDeadLettersError, match="outbox@2 would be one more"):
+        async with postroom.process() as running:
+            await running
+    assert [letter.offset for letter in postroom.dead_letters()] == [0, 1]
 
 
 @pytest.mark.parametrize("step", ["mail", "rcpt", "data", "message"])
