@@ -116,5 +116,5 @@ def test_a_database_that_cannot_be_read_is_no_record_s_fault(tmp_path: Path) -> 
         lambda: store.due(b"a", b"b"),
     ]
     for read in reads:
-        with pytest.raises(StoreUnreadableError, match="rows: .*already closed"):
+        with pytest.raises(StoreUnreadableError, match="already closed; if the disk is well"):
             read()
