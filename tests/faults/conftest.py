@@ -1,5 +1,15 @@
-"""The broker and the names of tests/kafka."""
+"""The broker and the names of tests/kafka, and a line for each run at the session's end."""
 
+import pytest
+
+from tests.faults.results import this_session
 from tests.kafka.conftest import kafka, names
 
-__all__ = ["kafka", "names"]
+__all__ = ["kafka", "names", "pytest_terminal_summary"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if this_session:
+        terminalreporter.section("runs under fire")
+    for result in this_session:
+        terminalreporter.line(result.line())

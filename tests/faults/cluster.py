@@ -1,0 +1,182 @@
+"""Worker processes by name, and their supervisor.
+
+`Workers(directory, settings)` starts workers as `python -m app worker APP`, each with `directory/NAME` as its state and
+`directory/NAME.log` as its log. `settings` are WHIMBREL_* variables for all of them, `start(..., WHIMBREL_X="…")` adds
+those of one; a name started again keeps its own. `command` replaces `python -m app worker`: tests.faults.worker, which
+installs failpoints, is `("tests.faults.worker",)`.
+
+Faults: `kill`, `term`, `stop`, `cont`. `supervise` (a task) starts whatever has ended again, as a supervisor does, and
+keeps a list of ends with exit status and last log line; what `leave` has ended stays away. `finish` ends all of them
+and names those that hang.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.dev.process import Process
+
+APP_COMMAND = ("app", "worker")
+LOOK_SECONDS = 0.1
+AGAIN_SECONDS = 1.0
+"""Before a worker that has ended by itself is started again."""
+END_SECONDS = 12.0
+"""A worker promises to end within 10 s of SIGTERM."""
+KILLED, TERMINATED, FAILED = 128 + signal.SIGKILL, 128 + signal.SIGTERM, 1
+
+
+@dataclass
+class Worker:
+    """A named worker; `wanted` says whether the supervisor starts it again."""
+
+    name: str
+    app: str
+    environment: dict[str, str]
+    process: Process
+    wanted: bool = True
+    stopped: bool = False
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A worker's end: `status` is 128 + n where signal n ended it; `last` the last line of its log."""
+
+    name: str
+    status: int
+    last: str
+
+
+@dataclass
+class Workers:
+    """See the module."""
+
+    directory: Path
+    settings: Mapping[str, str]
+    command: Sequence[str] = APP_COMMAND
+    static: bool = True
+    """Members of their group under their names, or without one."""
+    ended: list[Ended] = field(default_factory=list)
+    _workers: dict[str, Worker] = field(default_factory=dict)
+
+    def start(self, name: str, app: str = "triggers", **environment: str) -> None:
+        """Start a worker, with the variables of an earlier one of that name."""
+        earlier = self._workers.get(name)
+        own = {**(earlier.environment if earlier else {}), **environment}
+        process = Process(
+            [sys.executable, "-m", *self.command, app],
+            log=self.log(name),
+            environment={**os.environ, **self.settings, **self._places(name), **own},
+        )
+        self._workers[name] = Worker(name, app, own, process)
+
+    def _places(self, name: str) -> dict[str, str]:
+        return {
+            "WHIMBREL_STATE": str(self.state(name)),
+            "WHIMBREL_WORKER": name if self.static else "",
+        }
+
+    def __getitem__(self, name: str) -> Worker:
+        return self._workers[name]
+
+    def names(self, app: str | None = None) -> list[str]:
+        """Return the names of the workers that are wanted, of one app or of all."""
+        return [each.name for each in self._workers.values() if each.wanted and app in {None, each.app}]
+
+    @property
+    def states(self) -> list[Path]:
+        """The state directories of all workers that ever were."""
+        return [self.state(name) for name in self._workers]
+
+    def state(self, name: str) -> Path:
+        return self.directory / name
+
+    def log(self, name: str) -> Path:
+        return self.directory / f"{name}.log"
+
+    def logged(self, name: str) -> str:
+        """Return the log of all lives of a worker."""
+        return self.log(name).read_text(errors="replace") if self.log(name).exists() else ""
+
+    def logs(self) -> str:
+        """Return the ends of all logs, for a failure's message."""
+        return "\n".join(f"{name}:\n{self.logged(name)[-1500:]}" for name in self._workers)
+
+    def kill(self, name: str) -> None:
+        """End a worker as a crash would."""
+        self._workers[name].process.kill()
+
+    def term(self, name: str) -> None:
+        """Ask a worker to end; the supervisor starts it again."""
+        self._workers[name].process.send(signal.SIGTERM)
+
+    def stop(self, name: str) -> None:
+        """Let a worker stand still."""
+        self._workers[name].stopped = True
+        self._workers[name].process.send(signal.SIGSTOP)
+
+    def cont(self, name: str) -> None:
+        """Let it go on."""
+        self._workers[name].process.send(signal.SIGCONT)
+        self._workers[name].stopped = False
+
+    def leave(self, name: str) -> None:
+        """End a worker in good order, for good."""
+        self._workers[name].wanted = False
+        self.term(name)
+
+    def rest(self, name: str) -> None:
+        """Kill a worker, for good."""
+        self._workers[name].wanted = False
+        self.kill(name)
+
+    async def supervise(self) -> None:
+        """Start again whatever has ended, on and on."""
+        while True:
+            for worker in list(self._workers.values()):
+                if worker.wanted and not worker.process.running:
+                    await self._again(worker)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _again(self, worker: Worker) -> None:
+        status = self._note(worker)
+        if status == FAILED:
+            await asyncio.sleep(AGAIN_SECONDS)
+        if worker.wanted and self._workers[worker.name] is worker:
+            await asyncio.to_thread(self.start, worker.name, worker.app)
+
+    def _note(self, worker: Worker) -> int:
+        status = worker.process.wait()
+        lines = self.logged(worker.name).strip().splitlines()
+        self.ended.append(Ended(worker.name, status or 0, lines[-1] if lines else ""))
+        return status or 0
+
+    def unexplained(self) -> list[Ended]:
+        """Return the ends that were nobody's doing and whose last line does not say why."""
+        return [each for each in self.ended if each.status == FAILED and "ends: " not in each.last]
+
+    def finish(self, seconds: float = END_SECONDS) -> list[str]:
+        """End all in good order; return a line for each that did not end well within `seconds`."""
+        running = [each for each in self._workers.values() if each.process.running]
+        for worker in running:
+            worker.wanted = False
+            worker.process.send(signal.SIGCONT)
+            worker.process.send(signal.SIGTERM)
+        wrong = []
+        for worker in running:
+            status = worker.process.wait(seconds)
+            if status is None:
+                wrong.append(f"{worker.name} hangs: alive {seconds:.0f} s after SIGTERM")
+            elif status not in {0, TERMINATED}:  # the latter: hit before it had begun
+                wrong.append(f"{worker.name} ended with {status} at SIGTERM: {self.logged(worker.name)[-200:]}")
+        return wrong
+
+    def end(self) -> None:
+        """Whatever happens, leave nothing behind."""
+        for worker in self._workers.values():
+            worker.wanted = False
+            if worker.process.running:
+                worker.process.kill()

@@ -1,0 +1,94 @@
+"""Seeded histories whose right decisions are known.
+
+`provider(seed, accounts, days)` is the demo's made-up provider: late, repeated and broken events, payments, flips. Its
+`expected` are the decisions of `app.simulate.run.simulate` over the same lines. A load is played in external mode, with
+its own time (`app.dev.publish`): `played` is all of it, `parts(0.5)` splits it at a tick, so that something can happen
+between two parts; `publish` sends a part, spread over so many seconds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from app.config.check import Config, load_dir
+from app.contract.instants import DAY, MINUTE, Instant
+from app.dev.play import Played, Ticked, play
+from app.dev.provider import history, span
+from app.dev.publish import publish_played
+from app.domain.rules import Rulebook
+from app.engine.writing import as_line
+from app.simulate.run import Pause, Span, simulate
+from app.streams.names import Names
+from app.triggers import REGISTRY
+
+ROOT = Path(__file__).parents[2]
+STEP = 15 * MINUTE
+"""Between two ticks: the most for which the running system decides what `simulate` decides."""
+
+Part = Sequence[Played | Ticked]
+
+
+@dataclass(frozen=True)
+class Load:
+    """Lines in log order, and the configuration and stretch of time to play them with."""
+
+    lines: Sequence[bytes]
+    config: Config
+    span: Span
+    step: Instant = STEP
+
+    @cached_property
+    def played(self) -> Part:
+        """Everything in play order."""
+        return list(play(self.lines, self.span, self.step, self.config.companies))
+
+    @cached_property
+    def facts(self) -> int:
+        """How many lines are played."""
+        return sum(isinstance(each, Played) for each in self.played)
+
+    @cached_property
+    def expected(self) -> list[dict[str, Any]]:
+        """The right decisions, as lines of `simulate`."""
+        return self._simulated[0]
+
+    @cached_property
+    def broken(self) -> int:
+        """How many lines must become dead letters."""
+        return self._simulated[1]
+
+    @cached_property
+    def _simulated(self) -> tuple[list[dict[str, Any]], int]:
+        played = sorted(each.line.number for each in self.played if isinstance(each, Played))
+        lines = [self.lines[number - 1] for number in played]
+        decisions, breaches = simulate(lines, Rulebook(self.config.rules, self.config.companies), self.span)
+        return [as_line(decision) for decision in decisions], len(breaches)
+
+    def parts(self, *shares: float) -> list[Part]:
+        """Split the history at these shares of its span, each part but the last ending with a tick."""
+        cuts = [self.span.begin + round(share * (self.span.until - self.span.begin)) for share in shares]
+        parts: list[list[Played | Ticked]] = [[]]
+        for each in self.played:
+            parts[-1].append(each)
+            if cuts and isinstance(each, Ticked) and each.at >= cuts[0]:
+                cuts.pop(0)
+                parts.append([])
+        return [part for part in parts if part]
+
+    async def publish(self, bootstrap: str, names: Names, part: Part, seconds: float) -> None:
+        """Send a part with its ticks, spread over `seconds`."""
+        begin = self.span.begin if part[0] is self.played[0] else part[0].at
+        pace = seconds * DAY / max(part[-1].at - begin, 1)
+        await publish_played(bootstrap, names, part, begin, day_seconds=pace)
+
+
+def provider(seed: int, accounts: int = 120, days: int = 28, pauses: Sequence[Pause] = ()) -> Load:
+    """Return the made-up provider's history."""
+    whole = span(days)
+    return Load(
+        lines=list(history(accounts=accounts, seed=seed, days=days)),
+        config=load_dir(ROOT / "deploy" / "config", REGISTRY),
+        span=Span(whole.begin, whole.until, tuple(pauses)),
+    )

@@ -1,0 +1,178 @@
+"""One run: a load through real workers and a real SMTP server under faults, and the verdict.
+
+    async with Run("kill -9", kafka.bootstrap, names, tmp_path, provider(seed())) as run:
+        run.begin(triggers=3, senders=1)                # the workers
+        playing = run.play(seconds=20)                  # a task that publishes the load
+        await run.nemesis.storm({"kill": kill(run.workers)}, until=playing)
+        await run.finish()                              # works off, ends the workers, verifies, asserts
+
+`run.workers`, `run.relay`, `run.nemesis`, `run.watch`, `run.chance` are there to be used meanwhile; `environment` are
+WHIMBREL_* variables for all workers. The result's line is printed at the session's end (conftest.py).
+`finish(unknown=False)` also demands that no outcome is unknown.
+"""
+
+import asyncio
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Coroutine
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from app import clock
+from app.contract.instants import format_instant
+from app.streams import config_apply, topics
+from app.streams.names import Names
+from tests.faults import evidence, verifier
+from tests.faults.cluster import APP_COMMAND, Workers
+from tests.faults.evidence import Evidence
+from tests.faults.load import Load, Part
+from tests.faults.nemesis import Nemesis
+from tests.faults.relay import Relay
+from tests.faults.results import Result, keep, this_session
+from tests.faults.watch import Watch
+
+PARTITIONS = 4
+SMTP_TIMEOUT = 0.5
+FINAL_REPLY_SECONDS = 5.0
+"""Ten times the timeout: see app.delivery.smtp."""
+MOST_SAID = 20
+
+
+def seed() -> int:
+    """Return the seed of this session's choices."""
+    return int(os.environ.get("WHIMBREL_FAULT_SEED", "1"))
+
+
+class Run:
+    """See the module."""
+
+    def __init__(
+        self,
+        name: str,
+        bootstrap: str,
+        names: Names,
+        directory: Path,
+        load: Load,
+        *,
+        partitions: int = PARTITIONS,
+        static: bool = True,
+        command: tuple[str, ...] = APP_COMMAND,
+        **environment: str,
+    ) -> None:
+        self.name = name
+        self.bootstrap = bootstrap
+        self.names = names
+        self.load = load
+        self.seed = seed()
+        self.chance = random.Random(f"{name} {self.seed}")
+        self.nemesis = Nemesis(self.chance)
+        self.relay = Relay(random.Random(f"relay {name} {self.seed}"), late=FINAL_REPLY_SECONDS + 1)
+        self.watch = Watch(bootstrap, names)
+        self.workers = Workers(directory, {}, command, static)
+        self._partitions = partitions
+        self._environment = environment
+        self._tasks: list[asyncio.Task[None]] = []
+        self._begun = time.monotonic()
+
+    async def __aenter__(self) -> Self:
+        await self.relay.__aenter__()
+        self.workers.settings = {
+            "WHIMBREL_KAFKA": self.bootstrap,
+            "WHIMBREL_PREFIX": self.names.prefix,
+            "WHIMBREL_SESSION_SECONDS": "3",
+            "WHIMBREL_TICKS": "external",
+            "WHIMBREL_SMTP_PORT": str(self.relay.port),
+            "WHIMBREL_SMTP_TIMEOUT": str(SMTP_TIMEOUT),
+            "WHIMBREL_RETRY_SECONDS": "1",
+            **self._environment,
+        }
+        await topics.create(self.bootstrap, self.names, self._partitions, None)
+        await config_apply.apply(self.bootstrap, self.names.config, self.load.config, as_written=True)
+        self._beside(self.watch.run())
+        self._beside(self.workers.supervise())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self.workers.end)
+        await self.relay.__aexit__(None, None, None)
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work)
+        self._tasks.append(task)
+        return task
+
+    def begin(self, triggers: int = 2, senders: int = 1) -> None:
+        """Start workers: t1, t2, … and s1, s2, …"""
+        for app, letter, count in (("triggers", "t", triggers), ("sender", "s", senders)):
+            for number in range(1, count + 1):
+                self.workers.start(f"{letter}{number}", app)
+
+    def play(self, seconds: float, part: Part | None = None) -> "asyncio.Task[None]":
+        """Publish the load, or a part of it, spread over `seconds`."""
+        whole = self.load.played if part is None else part
+        return self._beside(self.load.publish(self.bootstrap, self.names, whole, seconds))
+
+    async def settle(self, seconds: float = 120.0) -> list[str]:
+        """Wait until all that was published is worked off; return what is not after `seconds`."""
+        undone = await self.watch.idle(seconds)
+        for task in self._tasks:
+            if task.done():
+                task.result()  # whatever has gone wrong beside is said first
+        return undone
+
+    async def finish(self, seconds: float = 120.0, *, unknown: bool = True) -> Result:
+        """Work off, end the workers, verify and keep the result; raise AssertionError where it is wrong."""
+        await self.relay.behave("well")
+        wrong = await self.settle(seconds)
+        wrong += await asyncio.to_thread(self.workers.finish)
+        found = await evidence.gather(self.bootstrap, self.names, self.workers.states)
+        result = self._judged(found, wrong)
+        if not unknown and result.unknown:
+            result.wrong.append(f"{result.unknown} unknown outcomes where there is no reason for any")
+        keep(result)
+        this_session.append(result)
+        assert not result.wrong, "\n".join([result.line(), *result.wrong[:MOST_SAID], self.workers.logs()])
+        return result
+
+    def _judged(self, found: Evidence, wrong: list[str]) -> Result:
+        missing, extra = verifier.decisions(self.load.expected, found.decisions)
+        mails = verifier.mails(self.load.expected, self.relay.accepted, found.deliveries, found.attempted)
+        differences = [
+            line for each in found.state for line in verifier.state(each.place, each.journal, each.copies, each.index)
+        ]
+        wrong += [f"missing: {each.decode()}" for each in missing] + [f"extra: {each.decode()}" for each in extra]
+        wrong += mails.lost + mails.doubled + mails.wrong + differences + found.wrong
+        wrong += [f"{each.name} ended and did not say why: {each.last}" for each in self.workers.unexplained()]
+        if len(found.dead) != self.load.broken:
+            wrong.append(f"{len(found.dead)} dead letters instead of {self.load.broken}")
+        return Result(
+            name=self.name,
+            seed=self.seed,
+            at=format_instant(clock.now()),
+            seconds=round(time.monotonic() - self._begun, 1),
+            facts=self.load.facts,
+            decisions=len(self.load.expected),
+            faults=self.nemesis.counts,
+            found=len(found.decisions),
+            missing=missing.total(),
+            extra=extra.total(),
+            mails=mails.expected,
+            accepted=mails.accepted,
+            lost=len(mails.lost),
+            doubled=len(mails.doubled),
+            unknown=mails.unknown,
+            dead=len(found.dead),
+            repeats=found.repeats,
+            differences=len(differences),
+            stall=round(self.watch.longest_stall, 1),
+            ends=dict(Counter(str(each.status) for each in self.workers.ended)),
+            wrong=wrong,
+        )
