@@ -51,8 +51,7 @@ class SeamedLane(Seamed, Lane):
             self.reached("slice-committed")
 
     def _expect(self, first: int, last: int | None = None) -> None:
-        if last is None:
-            self.reached("refence-known")
+        self.reached("refence-known" if last is None else "append-known")
         super()._expect(first, last)
 
     def _keep(self, batch: Batch, commit: Commit) -> None:

@@ -1,9 +1,11 @@
 """A partition's durable surroundings in memory, and lanes that come and go over them."""
 
 import asyncio
+import copy
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NoReturn
 
 from app.contract.instants import SECOND
 from app.engine.batch import Bounds
@@ -13,6 +15,7 @@ from app.engine.lane import Lane, Ports
 from app.engine.memory import MemoryJournal, MemoryOutputs, MemoryStore
 from app.engine.records import COMMIT_KEY, Commit, Output, PlainRecord, Record, decode_commit
 from app.engine.ticks import Ticks
+from tests.seams import SeamedLane
 
 START = 1_780_000_000 * SECOND
 FACTS = ("a", "b")
@@ -23,61 +26,79 @@ class Crash(BaseException):
     """The process was killed here."""
 
 
+class FencedError(Exception):
+    """A later writer has this journal."""
+
+
+def crash(name: str) -> NoReturn:
+    raise Crash(name)
+
+
 class Failpoints:
-    """Kills at the n-th step of the commit path."""
+    """Does something at one of the points of tests/failpoints.py: kills, unless told otherwise."""
 
     def __init__(self) -> None:
         self.steps: list[str] = []
+        self.name: str | None = None
+        """The point; None: any."""
         self.at: int | None = None
+        """How often it was come by; None: never strikes."""
+        self.then: Callable[[str], None] = crash
 
     def step(self, name: str) -> None:
         self.steps.append(name)
-        if self.at is not None and len(self.steps) == self.at:
-            raise Crash(name)
+        count = len(self.steps) if self.name is None else self.steps.count(name)
+        if self.name in {None, name} and count == self.at:
+            self.then(name)
 
 
-class FailingJournal:
-    """A journal that may be killed before or after an append."""
+class FencingJournal(MemoryJournal):
+    """A journal that takes batches from its newest writer alone."""
 
-    def __init__(self, journal: MemoryJournal, points: Failpoints) -> None:
+    writer: object = None
+
+
+class Writer:
+    """One writer of a journal; it may be struck before it knows of an append."""
+
+    def __init__(self, journal: FencingJournal, points: Failpoints) -> None:
         self._journal, self._points = journal, points
+        self.fence_now()
 
     async def append(self, changes: Mapping[bytes, bytes | None], commit: bytes) -> int:
-        self._points.step("before the append")
+        self._refuse_others()
         offset = await self._journal.append(changes, commit)
-        self._points.step("appended, not known")
+        self._points.step("append-done")
         await asyncio.sleep(0)
         return offset
 
     async def fence(self) -> int:
-        return await self._journal.fence()
+        self._refuse_others()
+        return self.fence_now()
+
+    def fence_now(self) -> int:
+        self._journal.writer = self
+        self._journal.records.append((b"~fence", b""))
+        return len(self._journal.records) - 1
+
+    def _refuse_others(self) -> None:
+        if self._journal.writer is not self:
+            raise FencedError
 
 
 class FailingOutputs:
-    """An output log that may be killed amid sending."""
+    """An output log that may be struck amid sending."""
 
     def __init__(self, outputs: MemoryOutputs, points: Failpoints) -> None:
         self._outputs, self._points = outputs, points
 
     async def send(self, outputs: Sequence[Output], partition: int, batch: str) -> None:
-        self._points.step("before the outputs")
         half = len(outputs) // 2
         await self._outputs.send(outputs[:half], partition, batch)
-        self._points.step("half of the outputs")
+        self._points.step("outputs-half")
         del self._outputs.sent[len(self._outputs.sent) - half :]
         await self._outputs.send(outputs, partition, batch)
-        self._points.step("outputs sent, not known")
-
-
-class FailingStore(MemoryStore):
-    """A store that may be killed before or after a write."""
-
-    points: Failpoints
-
-    def write(self, changes: Any, offset: int, before: Any = None) -> None:
-        self.points.step("before the store")
-        super().write(changes, offset, before)
-        self.points.step("stored")
+        self._points.step("outputs-sent")
 
 
 class World:
@@ -87,7 +108,7 @@ class World:
         self.handler = handler
         self.points = Failpoints()
         self.logs: dict[str, list[Record]] = {topic: [] for topic in (*FACTS, TICKS)}
-        self.journal = MemoryJournal(capacity)
+        self.journal = FencingJournal(capacity)
         self.outputs = MemoryOutputs()
         self.store = self._new_store()
         self.now = START
@@ -112,15 +133,15 @@ class World:
 
     def lane(self, *, external: bool = False, bounds: Bounds | None = None) -> Lane:
         """Fence the journal and restore the store from it, as a new owner does, and open a lane over it."""
-        self.journal.records.append((b"~fence", b""))
-        for offset in range(self.store.offset + 1, len(self.journal.records)):
-            MemoryStore.write(self.store, dict([self.journal.records[offset]]), offset)
+        writer = Writer(self.journal, self.points)
+        self.points.step("open-fence-known")
+        self._restore()
         stored = self.store.get(COMMIT_KEY)
         first = Commit(incarnation="i", positions=dict.fromkeys((*FACTS, TICKS), 0), live_since=None)
         commit = decode_commit(stored) if stored else first
         ports = Ports(
             store=self.store,
-            journal=FailingJournal(self.journal, self.points),
+            journal=writer,
             outputs=FailingOutputs(self.outputs, self.points),
             clock=lambda: self.now,
             monotonic=lambda: self.now / SECOND,
@@ -129,9 +150,37 @@ class World:
         positions = dict(commit.positions)
         ticks = Ticks(TICKS, positions.pop(TICKS))
         inputs = Inputs(positions)
-        return Lane(
+        self.points.step("open-positions-known")
+        lane = SeamedLane(
             0, self.handler(), ports, commit=commit, inputs=inputs, ticks=ticks, external=external, bounds=bounds
         )
+        lane.reached = self.points.step
+        return lane
+
+    def _restore(self) -> None:
+        self.points.step("open-restore-begun")
+        begin, end = self.store.offset + 1, len(self.journal.records)
+        for offset in range(begin, end):
+            self.store.write(dict([self.journal.records[offset]]), offset)
+            if offset == (begin + end) // 2:
+                self.points.step("open-restore-amid")
+        self.points.step("open-restored")
+
+    def successor(self) -> "World":
+        """Return the same partition on another machine: topics and journal are shared, the rows are not."""
+        other = copy.copy(self)
+        other.points = Failpoints()
+        other.lose_store()
+        return other
+
+    def while_stopped(self, work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[str], None]:
+        """Return what has this process stand still at a point until `work`, another process, is done."""
+
+        def stand_still(_name: str) -> None:
+            with ThreadPoolExecutor(1) as other:
+                other.submit(lambda: asyncio.run(work())).result()
+
+        return stand_still
 
     def fetch(self, lane: Lane, topic: str, size: int = 7) -> bool:
         """Hand over what one fetch would; say whether it brought anything."""
@@ -156,6 +205,7 @@ class World:
             if not running.done():
                 await lane.stop()
             await running
+            self.points.step("revoke-lane-ended")
         finally:
             running.cancel()
 
@@ -177,8 +227,6 @@ class World:
                 counts[key] = counts.get(key, 0) + 1
         return counts
 
-    def _new_store(self) -> FailingStore:
-        store = FailingStore(self.handler().index)
-        store.points = self.points
+    def _new_store(self) -> MemoryStore:
         self.read = {}
-        return store
+        return MemoryStore(self.handler().index)

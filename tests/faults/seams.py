@@ -68,7 +68,8 @@ class SeamedJournal(Seamed, JournalWriter):
 
     async def _append(self, batch: BatchBuilder) -> int:
         offset = await super()._append(batch)
-        self.reached(f"{self.step}-known")
+        if self.step == "open-fence":
+            self.reached("open-fence-known")
         self.step = ""
         return offset
 
