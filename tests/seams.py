@@ -5,16 +5,16 @@ Each class is the product's own, and says when it comes by. Nothing else is chan
 
 import asyncio
 import os
+from collections.abc import Mapping
 from typing import Any, ClassVar
 from weakref import WeakSet
 
 from aiosmtplib.protocol import SMTPProtocol
 from aiosmtplib.response import SMTPResponse
 
-from app.delivery import smtp
+from app.delivery import attempts, smtp
 from app.delivery.attempts import Attempt
 from app.delivery.message import Envelope
-from app.delivery.outcomes import Verdict
 from app.delivery.pump import Pump
 from app.delivery.relay import Relay, Result, _Connection
 from app.delivery.sender import Sender
@@ -25,6 +25,17 @@ from app.engine.records import Commit
 from tests.failpoints import Reached, nothing
 
 END_OF_CONTENT = b"\r\n.\r\n"
+
+
+def attempts_in(changes: Mapping[bytes, bytes | None]) -> list[Attempt]:
+    """Return the sender's rows that a journal batch writes."""
+    rows = (value for key, value in changes.items() if key.startswith(attempts._PREFIX) and value is not None)
+    return [attempts._decoded(row) for row in rows]
+
+
+def writes_attempting(changes: Mapping[bytes, bytes | None]) -> bool:
+    """Tell whether a journal batch marks a row as `attempting`."""
+    return any(row.state == "attempting" for row in attempts_in(changes))
 
 
 class Seamed:
@@ -49,6 +60,11 @@ class SeamedLane(Seamed, Lane):
         self.reached("batch-done")
         if batch.cursor is not None and batch.cursor.after is not None:
             self.reached("slice-committed")
+        rows = attempts_in(batch.txn.changes)
+        if any(row.state == "returned" for row in rows):
+            self.reached("row-returned")
+        if any(row.state == "waiting" and row.attempts for row in rows):
+            self.reached("retry-scheduled")
 
     def _expect(self, first: int, last: int | None = None) -> None:
         self.reached("refence-known" if last is None else "append-known")
@@ -85,17 +101,6 @@ class SeamedPump(Seamed, Pump):
         if isinstance(result, smtp.Accepted | smtp.Rejected):
             self.reached("reply-read")
         await super()._conclude(key, result)
-
-    async def _write(
-        self, key: bytes, was: Attempt, row: Attempt, notification: Notification, verdict: Verdict
-    ) -> None:
-        await super()._write(key, was, row, notification, verdict)
-        if verdict.outcome == "deferred":
-            self.reached("retry-scheduled")
-
-    async def _give_back(self, key: bytes, attempt: Attempt, notification: Notification) -> None:
-        await super()._give_back(key, attempt, notification)
-        self.reached("row-returned")
 
 
 class SeamedRelay(Seamed, Relay):

@@ -22,6 +22,7 @@ from app.engine.records import COMMIT_KEY, Commit, PlainRecord, decode_commit
 from app.engine.ticks import Ticks
 from app.streams.names import Names
 from tests.builders import Event, at, written
+from tests.engine.world import Failpoints
 
 NAMES = Names()
 INPUTS = (*NAMES.facts, NAMES.returns)
@@ -43,8 +44,9 @@ class Office:
         self.rulebook = rulebook
         self.now: Instant = at("2026-06-01 00:00")
         self.outputs = MemoryOutputs()
+        self.points = Failpoints()
         self.told: list[Trip] = []
-        self._guarding = None if guard is None else Guarding(guard, self.told.append)
+        self._guarding = None if guard is None else Guarding(guard, self._tell)
         self._bounds = bounds
         self._dead_letters_per_hour = dead_letters_per_hour
         self._handler = self._decider()
@@ -83,9 +85,11 @@ class Office:
 
     def run_and_kill(self, when: Callable[[Lane], bool]) -> None:
         """Run a lane until `when` is true of it, or there is nothing left; the next one has a handler of its own."""
-        asyncio.run(self._run(when))
-        self._handler = self._decider()
-        self.store.index = self._handler.index
+        try:
+            asyncio.run(self._run(when))
+        finally:
+            self._handler = self._decider()
+            self.store.index = self._handler.index
 
     def outbox(self) -> list[Notification]:
         """What has come to the outbox since this was asked last; what a new lane sends again is known by its id."""
@@ -102,6 +106,10 @@ class Office:
     def rows(self) -> list[tuple[bytes, bytes]]:
         return self.store.scan(b"account/")
 
+    def _tell(self, trip: Trip) -> None:
+        self.points.step("trip-told")
+        self.told.append(trip)
+
     def _decider(self) -> Decider:
         return Decider(NAMES, lambda: self.rulebook, self._guarding, self._dead_letters_per_hour)
 
@@ -117,6 +125,7 @@ class Office:
         log.append(PlainRecord(topic, 0, len(log), self.now // 1_000, key, value))
 
     async def _run(self, kill: Callable[[Lane], bool] | None) -> None:
+        self.points.dead = False
         stored = self.store.get(COMMIT_KEY)
         begin = Commit(incarnation="i", positions=dict.fromkeys(self._logs, 0), live_since=at("2026-06-01 00:00"))
         commit = decode_commit(stored) if stored else begin

@@ -2,13 +2,16 @@
 
 import pytest
 
+from app.contract.instants import SECOND
 from app.engine import lane as engine
 from app.engine.batch import Bounds
+from tests.builders import a_rule, at
 from tests.engine.counting import Counting
 from tests.engine.test_crash import BOUNDS, a_history
+from tests.engine.test_guard import NINE, PAST, SLICES, accounts, an_office, outcomes
 from tests.engine.verdict import wrongs
 from tests.engine.world import START, Crash, FencedError, World
-from tests.failpoints import BATCH, OPENING, REVOKE, TIME
+from tests.failpoints import BATCH, OPENING, REVOKE, TIME, TRIP
 
 POINTS = [point.name for point in (*OPENING, *BATCH, *TIME, *REVOKE) if point.in_memory]
 TIMES = (1, 2)
@@ -88,3 +91,19 @@ async def test_every_point_that_exists_in_memory_is_come_by(monkeypatch: pytest.
     await world.play(world.lane(bounds=Bounds(records=5, rows=6, slice=2)))
     await world.play(world.successor().lane())
     assert set(world.points.steps) == set(POINTS)
+
+
+def test_killed_before_anybody_is_told_of_a_trip_the_next_owner_tells() -> None:
+    (point,) = (point.name for point in TRIP if point.in_memory)
+    office = an_office(a_rule(PAST, x=1), bounds=SLICES)
+    office.points.name, office.points.at = point, 1
+    office.tell(*accounts(21))
+    office.run_until(at("2026-06-11 08:59"))
+    office.come_to(NINE + SECOND)
+    with pytest.raises(Crash):
+        office.run_and_kill(lambda _: False)
+    assert office.told == []
+    office.run()
+    assert len(office.told) == 1
+    assert outcomes(office) == {"held(guard)": 21}
+    assert office.outbox() == []

@@ -30,10 +30,6 @@ class FencedError(Exception):
     """A later writer has this journal."""
 
 
-def crash(name: str) -> NoReturn:
-    raise Crash(name)
-
-
 class Failpoints:
     """Does something at one of the points of tests/failpoints.py: kills, unless told otherwise."""
 
@@ -43,9 +39,20 @@ class Failpoints:
         """The point; None: any."""
         self.at: int | None = None
         """How often it was come by; None: never strikes."""
-        self.then: Callable[[str], None] = crash
+        self.then: Callable[[str], None] = self.crash
+        self.dead = False
+
+    def crash(self, name: str) -> NoReturn:
+        """Die: whatever else this process is about to do, it does not."""
+        self.dead = True
+        raise Crash(name)
+
+    def live(self) -> None:
+        if self.dead:
+            raise Crash
 
     def step(self, name: str) -> None:
+        self.live()
         self.steps.append(name)
         count = len(self.steps) if self.name is None else self.steps.count(name)
         if self.name in {None, name} and count == self.at:
@@ -62,15 +69,19 @@ class Writer:
     """One writer of a journal; it may be struck before it knows of an append."""
 
     def __init__(self, journal: FencingJournal, points: Failpoints) -> None:
-        self._journal, self._points = journal, points
+        self._journal, self.points = journal, points
         self.fence_now()
 
     async def append(self, changes: Mapping[bytes, bytes | None], commit: bytes) -> int:
         self._refuse_others()
+        self.points.live()
         offset = await self._journal.append(changes, commit)
-        self._points.step("append-done")
+        self.appended(changes)
         await asyncio.sleep(0)
         return offset
+
+    def appended(self, changes: Mapping[bytes, bytes | None]) -> None:
+        self.points.step("append-done")
 
     async def fence(self) -> int:
         self._refuse_others()
@@ -93,6 +104,7 @@ class FailingOutputs:
         self._outputs, self._points = outputs, points
 
     async def send(self, outputs: Sequence[Output], partition: int, batch: str) -> None:
+        self._points.live()
         half = len(outputs) // 2
         await self._outputs.send(outputs[:half], partition, batch)
         self._points.step("outputs-half")
@@ -133,6 +145,7 @@ class World:
 
     def lane(self, *, external: bool = False, bounds: Bounds | None = None) -> Lane:
         """Fence the journal and restore the store from it, as a new owner does, and open a lane over it."""
+        self.points.dead = False
         writer = Writer(self.journal, self.points)
         self.points.step("open-fence-known")
         self._restore()

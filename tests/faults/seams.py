@@ -17,7 +17,6 @@ import app.streams.opening
 import app.streams.restore
 import app.streams.worker
 from app.contract.instants import Instant
-from app.delivery import attempts
 from app.domain.switches import Trip
 from app.engine.batch import Bounds
 from app.engine.records import Commit, Output
@@ -30,7 +29,7 @@ from app.streams.store import RocksStore
 from app.streams.ticker import MadeTick, Ticker
 from app.streams.tripping import TripTeller
 from tests.failpoints import Reached
-from tests.seams import Seamed, SeamedLane, SeamedProtocol, SeamedPump, SeamedRelay
+from tests.seams import Seamed, SeamedLane, SeamedProtocol, SeamedPump, SeamedRelay, writes_attempting
 
 SMALL_CHUNK: Final = 32
 SMALL_SLICES: Final = Bounds(slice=1, ticks=1)
@@ -58,7 +57,7 @@ class SeamedJournal(Seamed, JournalWriter):
 
     async def append(self, changes: Mapping[bytes, bytes | None], commit: bytes) -> int:
         self.step = "append"
-        self.attempting = any(_is_attempting(key, value) for key, value in changes.items())
+        self.attempting = writes_attempting(changes)
         return await super().append(changes, commit)
 
     async def _identity(self) -> PidAndEpoch:
@@ -96,10 +95,6 @@ async def _succeeded(futures: Sequence[asyncio.Future[Any]]) -> bool:
     """Wait for acknowledgements, no longer than the product itself would; leave what failed to it."""
     done, pending = await asyncio.wait(futures, timeout=UNACKNOWLEDGED_SECONDS)
     return not pending and all(future.exception() is None for future in done)
-
-
-def _is_attempting(key: bytes, value: bytes | None) -> bool:
-    return value is not None and key.startswith(attempts._PREFIX) and attempts._decoded(value).state == "attempting"
 
 
 class SeamedOutputs(Seamed, KafkaOutputs):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import copy
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
@@ -18,42 +19,25 @@ from app.engine import lane as engine
 from app.engine.dead_letters import DeadLetter
 from app.engine.handler import LaneAccess
 from app.engine.inputs import Fetch, Inputs
-from app.engine.memory import MemoryJournal, MemoryOutputs, MemoryStore
+from app.engine.memory import MemoryOutputs, MemoryStore
 from app.engine.outbox import Delivery, Notification, decode_notification, encode
 from app.engine.records import COMMIT_KEY, Commit, PlainRecord, decode_commit
 from app.settings import Settings
 from app.triggers import REGISTRY
+from tests.engine.world import FailingOutputs, Failpoints, FencingJournal, Writer
+from tests.seams import SeamedLane, SeamedPump, SeamedRelay, writes_attempting
 
 OUTBOX, DELIVERIES, RETURNS, DEAD_LETTERS = "outbox", "deliveries", "returns", "dead-letters"
 NOW = parse_instant("2026-06-12T14:05:00Z")
 
 
-class Crash(BaseException):
-    """The process was killed here."""
+class SenderWriter(Writer):
+    """Its appends of `attempting` are a point of their own."""
 
-
-class KilledJournal:
-    """A journal whose process is killed at one of its appends: before it, or after it is durable."""
-
-    def __init__(self, journal: MemoryJournal) -> None:
-        self.journal = journal
-        self.steps = 0
-        self.kill_at: int | None = None
-
-    async def append(self, changes: Mapping[bytes, bytes | None], commit: bytes) -> int:
-        self._step()
-        offset = await self.journal.append(changes, commit)
-        self._step()
-        await asyncio.sleep(0)
-        return offset
-
-    async def fence(self) -> int:
-        return await self.journal.fence()
-
-    def _step(self) -> None:
-        self.steps += 1
-        if self.steps == self.kill_at:
-            raise Crash
+    def appended(self, changes: Mapping[bytes, bytes | None]) -> None:
+        super().appended(changes)
+        if writes_attempting(changes):
+            self.points.step("attempting-appended")
 
 
 class Postroom:
@@ -66,7 +50,8 @@ class Postroom:
         self.dead_letters_per_hour: int | None = None
         self.now: Instant = NOW
         self.outbox: list[PlainRecord] = []
-        self.journal = KilledJournal(MemoryJournal())
+        self.points = Failpoints()
+        self.journal = FencingJournal()
         self.outputs = MemoryOutputs()
         self.store = MemoryStore(self._sender(Relay(Settings())).index)
         self.sender: Sender | None = None
@@ -84,7 +69,9 @@ class Postroom:
     @contextlib.asynccontextmanager
     async def process(self) -> AsyncIterator[asyncio.Task[None]]:
         """Run a worker on the partition; at the end it stops in good order. Yields the lane's task."""
-        relay = Relay(Settings(smtp_port=self.mailbox.port, **self.settings))
+        self.points.dead = False
+        relay = SeamedRelay(Settings(smtp_port=self.mailbox.port, **self.settings))
+        relay.reached = self.points.step
         sender = self.sender = self._sender(relay)
         lane = self._lane(sender)
         position = lane.positions[OUTBOX]
@@ -113,6 +100,13 @@ class Postroom:
             for task in tasks:
                 task.cancel()
             _, tasks = await asyncio.wait(tasks, timeout=0.1)
+
+    def successor(self) -> "Postroom":
+        """Return the same partition on another machine: topics, journal and relay are shared, the rows are not."""
+        other = copy.copy(self)
+        other.points, other.sender, other.changed = Failpoints(), None, asyncio.Event()
+        other.store = MemoryStore(self.store.index)
+        return other
 
     async def until(self, condition: Callable[[], object], seconds: float = 15.0) -> None:
         """Return once the condition holds; looked at whenever something was committed."""
@@ -173,18 +167,21 @@ class Postroom:
         )
 
     def _lane(self, sender: Sender) -> engine.Lane:
-        for offset in range(self.store.offset + 1, len(self.journal.journal.records)):
-            self.store.write(dict([self.journal.journal.records[offset]]), offset)
+        writer = SenderWriter(self.journal, self.points)
+        for offset in range(self.store.offset + 1, len(self.journal.records)):
+            self.store.write(dict([self.journal.records[offset]]), offset)
         stored = self.store.get(COMMIT_KEY)
         commit = decode_commit(stored) if stored else Commit(incarnation="s", positions={OUTBOX: 0})
         ports = engine.Ports(
             store=self.store,
-            journal=self.journal,
-            outputs=self.outputs,
+            journal=writer,
+            outputs=FailingOutputs(self.outputs, self.points),
             clock=lambda: self.now,
             monotonic=lambda: 0.0,
         )
-        return engine.Lane(0, sender, ports, commit=commit, inputs=Inputs(commit.positions))
+        lane = SeamedLane(0, sender, ports, commit=commit, inputs=Inputs(commit.positions))
+        lane.reached = self.points.step
+        return lane
 
 
 class _WatchedSender(Sender):
@@ -195,7 +192,9 @@ class _WatchedSender(Sender):
         self._postroom = postroom
 
     async def started(self, lane: LaneAccess) -> None:
-        await super().started(lane)
+        self._pump = pump = SeamedPump(lane, self._ports)
+        pump.reached = self._postroom.points.step
+        pump.begin()
         self._postroom.changed.set()
 
     def committed(self) -> None:

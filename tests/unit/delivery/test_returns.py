@@ -17,7 +17,8 @@ from app.dev.previews import a_notification
 from app.engine.memory import MemoryStore
 from app.engine.outbox import Notification
 from app.engine.txn import Txn
-from tests.unit.delivery.postroom import NOW, Crash, Postroom
+from tests.engine.world import Crash
+from tests.unit.delivery.postroom import NOW, Postroom
 
 FRESHNESS = 15 * MINUTE
 
@@ -193,8 +194,8 @@ async def test_an_answer_to_an_unknown_question_counts(postroom: Postroom) -> No
     assert postroom.mailbox.total == 1
 
 
-STEPS = 16
-"""More than the journal's steps while two notifications go back and are answered."""
+STEPS = 80
+"""About as many as while two notifications go back and are answered."""
 
 
 @pytest.mark.parametrize("kill_at", range(1, STEPS))
@@ -202,7 +203,7 @@ async def test_killed_anywhere_between_question_and_answer_nothing_is_lost_or_do
     postroom: Postroom, kill_at: int
 ) -> None:
     postroom.put(stale(number=1), stale(number=2))
-    postroom.journal.kill_at = kill_at
+    postroom.points.at = kill_at
     triggers = Triggers(postroom)
 
     def done() -> bool:
