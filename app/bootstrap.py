@@ -27,7 +27,8 @@ def triggers(settings: Settings) -> Wiring:
         app=f"{settings.prefix}whimbrel-triggers",
         handler=lambda _: Decider(names, lambda: reader.rulebook, guarding, settings.dead_letters_per_hour),
         inputs=names.facts,
-        unticked=() if external else (names.returns,),  # in a played history every notification is fresh
+        # In a played history every notification is fresh, and what is to be replayed belongs into the history.
+        unticked=() if external else (names.returns, names.replays),
         journal=names.book_journal,
         ticks=names.ticks,
         external=external,

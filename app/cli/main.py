@@ -14,6 +14,7 @@ COMMANDS: Final = {
     "publish": "app.cli.publish:publish",
     "decisions": "app.cli.decisions:decisions",
     "config": "app.cli.config:config_app",
+    "dead-letters": "app.cli.dead_letters:dead_letters_app",
     "kill": "app.cli.kill:kill_app",
     "guard": "app.cli.guard:guard_app",
     "contract": "app.cli.contract:contract_app",

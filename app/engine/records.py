@@ -16,6 +16,8 @@ LINE_HEADER = "whimbrel-line"
 FROM_HEADER = "whimbrel-from"
 BACKLOG_HEADER = "whimbrel-backlog"
 ID_HEADER = "whimbrel-id"
+REPLAY_HEADER = "whimbrel-replay"
+"""Names the dead letter that a record is replayed of."""
 
 
 class Record(Protocol):

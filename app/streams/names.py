@@ -43,6 +43,11 @@ class Names:
         return self.prefix + "whimbrel.returns"
 
     @property
+    def replays(self) -> str:
+        """Copies of dead-lettered facts, to be processed again."""
+        return self.prefix + "whimbrel.replays"
+
+    @property
     def decisions(self) -> str:
         return self.prefix + "whimbrel.decisions"
 

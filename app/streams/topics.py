@@ -86,6 +86,7 @@ def table(names: Names, partitions: int, replication: int) -> tuple[Topic, ...]:
         Topic(names.ticks, partitions, ticks),
         Topic(names.config, 1, config),
         *(Topic(name, partitions, on_its_way) for name in (names.outbox, names.returns)),
+        Topic(names.replays, partitions, on_its_way | {"max.message.bytes": facts["max.message.bytes"]}),
         *(Topic(name, partitions, long) for name in (names.decisions, names.deliveries, names.dead_letters)),
         *(Topic(name, partitions, journal) for name in (names.book_journal, names.attempts_journal)),
     )

@@ -25,7 +25,7 @@ from tests.builders import Event, at, written
 from tests.engine.world import Failpoints
 
 NAMES = Names()
-INPUTS = (*NAMES.facts, NAMES.returns)
+INPUTS = (*NAMES.facts, NAMES.returns, NAMES.replays)
 
 
 class Office:
@@ -64,6 +64,11 @@ class Office:
         """Return notifications as the sender does, now."""
         for each in notifications:
             self.put_back(each.account_id.encode(), encode(each))
+
+    def replay(self, *events: Event) -> None:
+        """Put copies of dead-lettered facts behind the others, now."""
+        for event in events:
+            self._append(NAMES.replays, event["subject"].encode(), written(event))
 
     def put_back(self, key: bytes | None, value: bytes | None) -> None:
         self._append(NAMES.returns, key, value)

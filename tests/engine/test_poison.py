@@ -82,7 +82,7 @@ def test_the_account_stays_as_it_was_and_the_same_event_is_decided_once_mended(m
     office.run()
     assert [row for row in office.rows() if row[0].startswith(b"account/a3/")] == before
     mistake.undo()
-    office.tell(event, event)
+    office.replay(event, event)
     office.run()
     assert sent_to(office) == [BAD]
 

@@ -179,5 +179,5 @@ def answered_beside(office: Office, value: bytes | None, good: Notification) -> 
 
 def test_live_workers_read_returns_which_no_tick_waits_for_and_a_played_history_has_none() -> None:
     live, played = bootstrap.triggers(Settings()), bootstrap.triggers(Settings(ticks="external"))
-    assert live.merged == (*NAMES.facts, NAMES.returns)
+    assert live.merged == (*NAMES.facts, NAMES.returns, NAMES.replays)
     assert live.inputs == played.merged == NAMES.facts

@@ -46,8 +46,10 @@ class System:
         await topics.create(self.bootstrap, self.names, self._partitions, 1)
         await config_apply.apply(self.bootstrap, self.names.config, config, as_written=True)
 
-    def start(self, name: str, app: str = "triggers", **environment: str) -> None:
-        """Start a worker; its log goes on where an earlier one of that name ended."""
+    def start(
+        self, name: str, app: str = "triggers", command: Sequence[str] = ("app", "worker"), **environment: str
+    ) -> None:
+        """Start a worker; its log goes on where an earlier one of that name ended. `command`: a module, arguments."""
         settings = {
             "WHIMBREL_KAFKA": self.bootstrap,
             "WHIMBREL_PREFIX": self.names.prefix,
@@ -60,7 +62,7 @@ class System:
         }
         with (self.directory / f"{name}.log").open("ab") as log:
             self.workers[name] = subprocess.Popen(
-                [sys.executable, "-m", "app", "worker", app],
+                [sys.executable, "-m", *command, app],
                 env={**os.environ, **settings, **environment},
                 stdout=log,
                 stderr=log,

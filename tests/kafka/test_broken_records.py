@@ -10,10 +10,10 @@ import pytest
 from app import clock
 from app.config.check import Config
 from app.dev.kafka import DevKafka
-from app.engine.records import COMMIT_KEY
 from app.streams import client
 from app.streams.names import Names
 from tests.builders import a_company, a_rule, account_event, an_event, invoice_event
+from tests.kafka.live import decided_at_least, has_begun, publish
 from tests.kafka.system import System, ending
 from tests.kafka.waiting import eventually
 
@@ -82,7 +82,7 @@ async def test_each_broken_record_is_parked_and_its_neighbours_are_decided(
         system.start("one", WHIMBREL_TICKS="timer", WHIMBREL_TICK_SECONDS="1")
         await eventually(lambda: has_begun(system), 60)
         sent = records()
-        offsets = await publish(system, sent)
+        offsets = await publish(system, [(key, value) for key, value, _ in sent])
         await eventually(lambda: decided_at_least(system, 2), 60)
         letters = {
             orjson.loads(r.value or b"")["offset"]: r for r in await client.read(kafka.bootstrap, names.dead_letters)
@@ -102,22 +102,3 @@ async def test_each_broken_record_is_parked_and_its_neighbours_are_decided(
 def companies() -> dict[str, Any]:
     company = a_company("acme")
     return {company.id: company}
-
-
-async def publish(system: System, sent: list[tuple[str | None, bytes | None, str | None]]) -> list[int]:
-    """Append the records to one partition of billing.events; return their offsets."""
-    async with client.opened_producer(system.bootstrap) as producer:
-        return [
-            (await producer.send_and_wait(system.names.billing, value, key and key.encode(), partition=0)).offset
-            for key, value, _ in sent
-        ]
-
-
-async def has_begun(system: System) -> bool:
-    """Tell whether the worker has begun with the partition: what happens from now on is live."""
-    journal = await client.read(system.bootstrap, system.names.book_journal)
-    return any(record.partition == 0 and record.key == COMMIT_KEY for record in journal)
-
-
-async def decided_at_least(system: System, count: int) -> bool:
-    return len(await system.decided()) >= count

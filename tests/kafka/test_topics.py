@@ -27,7 +27,7 @@ async def test_every_topic_has_n_partitions_but_config_one(kafka: DevKafka, name
         }
     assert counts.pop(names.config) == 1
     assert set(counts.values()) == {3}
-    assert len(counts) == 11
+    assert len(counts) == 12
 
 
 async def test_all_mismatches_are_refused_at_once_and_nothing_is_created(kafka: DevKafka, names: Names) -> None:

@@ -1,0 +1,125 @@
+"""A mistake in a trigger on a real broker: what raises is set aside, then replayed; too much of it ends the worker."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from app import clock
+from app.config.check import Config
+from app.dev.kafka import DevKafka
+from app.streams.names import Names
+from tests.builders import Event, a_company, a_payment, a_rule, account_event
+from tests.kafka.live import decided_at_least, has_begun, publish
+from tests.kafka.system import System, ending
+from tests.kafka.waiting import eventually
+from tests.poison import SECRET
+
+pytestmark = pytest.mark.kafka
+
+BAD = "a3"
+ACCOUNTS = ("a1", "a2", BAD, "a4")
+MISTAKEN = ("tests.kafka.poisoned_worker", "payment_failed", "message", BAD)
+LIVE = {"WHIMBREL_TICKS": "timer", "WHIMBREL_TICK_SECONDS": "1"}
+
+
+async def begun(system: System, **settings: str) -> None:
+    """Start a worker with a mistake in it."""
+    company = a_company("acme")
+    await system.prepare(Config((a_rule("payment_failed"),), {company.id: company}))
+    system.start("one", command=MISTAKEN, **LIVE, **settings)
+    await eventually(lambda: has_begun(system), 60)
+
+
+async def tell(system: System, *events: Event) -> list[int]:
+    return await publish(system, [(event["subject"], orjson.dumps(event)) for event in events])
+
+
+def whimbrel(system: System, *arguments: str) -> subprocess.CompletedProcess[str]:
+    settings = {"WHIMBREL_KAFKA": system.bootstrap, "WHIMBREL_PREFIX": system.names.prefix}
+    command = [sys.executable, "-m", "app", "dead-letters", *arguments]
+    return subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, check=False)
+
+
+def listed(system: System, *arguments: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in whimbrel(system, "list", "--json", *arguments).stdout.splitlines()]
+
+
+async def test_what_raises_is_set_aside_its_neighbours_are_decided_and_mended_it_is_replayed(
+    kafka: DevKafka, names: Names, tmp_path: Path
+) -> None:
+    system = System(kafka.bootstrap, names, tmp_path, smtp_port=1)
+    with ending(system):
+        await begun(system)
+        now = clock.now()
+        payments = [a_payment(now, account=account, payment_id=f"p-{account}") for account in ACCOUNTS]
+        offsets = await tell(system, *(account_event(now, account=account) for account in ACCOUNTS), *payments)
+        await eventually(lambda: decided_at_least(system, len(ACCOUNTS) - 1), 60)
+        name = f"{names.billing}/0/{offsets[len(ACCOUNTS) + 2]}"
+        (letter,) = listed(system)
+        assert (letter["letter"], letter["account"]) == (name, BAD)
+        assert letter["reason"].startswith("handler: MistakeError at app.engine.judge:")
+        log = (tmp_path / "one.log").read_text()
+        assert f"{names.billing}[0]@{letter['offset']}: handler: MistakeError" in log
+        assert SECRET not in log
+
+        shown = whimbrel(system, "show", name, "--payload").stdout
+        assert f'"payment_id":"p-{BAD}"' in shown
+        assert f"p-{BAD}" not in whimbrel(system, "show", name).stdout
+
+        system.kill("one")
+        system.start("one", **LIVE)
+        done = [whimbrel(system, "replay", *which) for which in (["--reason", "MistakeError"], [name])]
+        assert [each.returncode for each in done] == [0, 0], done
+        await eventually(lambda: decided_at_least(system, len(ACCOUNTS)), 60)
+        await tell(system, a_payment(clock.now(), account="a1", payment_id="after"))
+        await eventually(lambda: decided_at_least(system, len(ACCOUNTS) + 1), 60)
+    subjects = sorted(decision["subject"] for decision in await system.decided())
+    assert subjects == sorted([*(f"payment:p-{account}:1" for account in ACCOUNTS), "payment:after:1"])
+    assert listed(system) == []
+    (closed,) = listed(system, "--all")
+    assert closed["state"] == "replayed"
+
+
+async def test_one_too_many_ends_the_worker_and_the_next_one_too_until_more_is_allowed(
+    kafka: DevKafka, names: Names, tmp_path: Path
+) -> None:
+    system = System(kafka.bootstrap, names, tmp_path, smtp_port=1)
+    with ending(system):
+        await begun(system, WHIMBREL_DEAD_LETTERS_PER_HOUR="2")
+        now = clock.now()
+        payments = [a_payment(now, account=BAD, payment_id=f"p{number}") for number in range(5)]
+        await tell(system, account_event(now, account=BAD), account_event(now, account="a1"), *payments)
+        await tell(system, a_payment(now, account="a1"))
+        assert await asyncio.to_thread(system.workers["one"].wait, 60) == 1
+        said = f"ends: partition 0: 2 dead letters within an hour, and {names.billing}@4 would be one more"
+        log = tmp_path / "one.log"
+        assert log.read_text().count(said) == 1
+        system.start("one", command=MISTAKEN, **LIVE, WHIMBREL_DEAD_LETTERS_PER_HOUR="2")
+        assert await asyncio.to_thread(system.workers["one"].wait, 60) == 1
+        assert log.read_text().count(said) == 2
+        assert [letter["offset"] for letter in listed(system)] == [2, 3]
+        system.start("one", command=MISTAKEN, **LIVE, WHIMBREL_DEAD_LETTERS_PER_HOUR="20")
+        await eventually(lambda: decided_at_least(system, 1), 60)
+    assert [letter["offset"] for letter in listed(system)] == [2, 3, 4, 5, 6]
+    dropped = whimbrel(system, "drop", "--account", BAD, "--by", "ann", "--why", "a test")
+    assert dropped.stdout.count("dropped: ") == 5, dropped
+    assert listed(system) == []
+    assert {letter["note"] for letter in listed(system, "--all")} == {"a test"}
+
+
+async def test_what_cannot_be_done_is_said_in_a_line(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
+    system = System(kafka.bootstrap, names, tmp_path, smtp_port=1)
+    await system.prepare(Config((), {}))
+    unknown = whimbrel(system, "show", "x/0/1")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert unknown.stderr == "error: no dead letter x/0/1; see: whimbrel dead-letters list --all\n"
+    assert whimbrel(system, "list").stdout == "no dead letters\n"
+    assert whimbrel(system, "replay", "--all").stdout == "no open dead letter is so\n"
+    assert whimbrel(system, "replay").returncode == 2
