@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench previews faults clean
+.PHONY: help demo test check coverage bench previews faults clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -20,6 +20,10 @@ demo: .venv/ready ## a provider's two months in two minutes, on real Kafka, with
 
 test: .venv/ready ## every test, with real Kafka
 	@$(BIN)/python -m pytest
+
+coverage: .venv/ready ## the unit tests of the rules: every branch of domain and triggers
+	@$(BIN)/python -m pytest tests/unit/domain tests/unit/triggers tests/unit/engine_heart tests/unit/test_cases.py \
+		--cov=app.domain --cov=app.triggers --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 check: .venv/ready ## format, lint, types
 	@$(BIN)/ruff format --check .

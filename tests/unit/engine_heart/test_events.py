@@ -12,6 +12,7 @@ from tests.builders import (
     a_rulebook,
     a_span,
     account_event,
+    an_event,
     at,
     in_brief,
     invoice_event,
@@ -235,3 +236,11 @@ def test_empty_lines_of_a_file_are_no_records() -> None:
     decisions, breaches = simulate([b"\n", written(KNOWN), b"  \n", b"{}\n"], RULES, a_span())
     assert not decisions
     assert [breach.line for breach in breaches] == [4]
+
+
+@pytest.mark.parametrize(("invoice", "shown"), [("i1", "I1"), ("i2", None), (None, None)])
+def test_a_billing_run_s_message_shows_its_invoice_if_that_is_known(invoice: str | None, shown: str | None) -> None:
+    run = an_event("billing.run.completed", NOON, run_id="r1", billed_on="2026-06-10", invoice_id=invoice)
+    events = [KNOWN, invoice_event("2026-05-20 12:00"), run]
+    decisions, _ = simulate(map(written, events), a_rulebook(a_rule("billing_run_succeeded")), a_span())
+    assert [decision.message.invoice and decision.message.invoice.number for decision in decisions] == [shown]
