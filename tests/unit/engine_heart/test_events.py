@@ -243,4 +243,4 @@ def test_a_billing_run_s_message_shows_its_invoice_if_that_is_known(invoice: str
     run = an_event("billing.run.completed", NOON, run_id="r1", billed_on="2026-06-10", invoice_id=invoice)
     events = [KNOWN, invoice_event("2026-05-20 12:00"), run]
     decisions, _ = simulate(map(written, events), a_rulebook(a_rule("billing_run_succeeded")), a_span())
-    assert [decision.message.invoice and decision.message.invoice.number for decision in decisions] == [shown]
+    assert [decision.message.invoice and decision.message.invoice.invoice_number for decision in decisions] == [shown]
