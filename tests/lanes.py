@@ -16,11 +16,13 @@ from app.engine.lane import Lane, Ports
 from app.engine.memory import MemoryJournal, MemoryOutputs, MemoryStore
 from app.engine.records import (
     BACKLOG_HEADER,
+    COMMIT_KEY,
     FROM_HEADER,
     LINE_HEADER,
     NOW_HEADER,
     Commit,
     PlainRecord,
+    decode_commit,
 )
 from app.engine.ticks import Ticks
 from app.simulate.run import Span
@@ -63,8 +65,19 @@ def decided_by_a_lane(
 ) -> list[dict[str, Any]]:
     """The records of whimbrel.decisions that a worker writes of these topics."""
     outputs = MemoryOutputs()
-    asyncio.run(_run(logs, _Watched(logs, rulebook), outputs, bounds))
+    decider = _Watched(logs, rulebook)
+    asyncio.run(_run(logs, decider, MemoryStore(decider.index), outputs, bounds))
     return [json.loads(sent.output.value) for sent in outputs.sent if sent.output.topic == NAMES.decisions]
+
+
+def left_by_a_lane(logs: dict[str, list[PlainRecord]], rulebook: Rulebook) -> tuple[MemoryStore, Commit]:
+    """The rows as a worker leaves them, and what its last commit says."""
+    decider = _Watched(logs, rulebook)
+    store = MemoryStore(decider.index)
+    asyncio.run(_run(logs, decider, store, MemoryOutputs(), None))
+    stored = store.get(COMMIT_KEY)
+    assert stored is not None
+    return store, decode_commit(stored)
 
 
 class _Watched(Decider):
@@ -89,10 +102,14 @@ class _Watched(Decider):
 
 
 async def _run(
-    logs: dict[str, list[PlainRecord]], decider: _Watched, outputs: MemoryOutputs, bounds: Bounds | None
+    logs: dict[str, list[PlainRecord]],
+    decider: _Watched,
+    store: MemoryStore,
+    outputs: MemoryOutputs,
+    bounds: Bounds | None,
 ) -> None:
     ports = Ports(
-        store=MemoryStore(decider.index),
+        store=store,
         journal=MemoryJournal(),
         outputs=outputs,
         clock=lambda: 0,

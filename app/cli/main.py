@@ -12,6 +12,7 @@ from app.errors import WhimbrelError
 COMMANDS: Final = {
     "simulate": "app.cli.simulate:command",
     "publish": "app.cli.publish:publish",
+    "forecast": "app.cli.forecast:command",
     "decisions": "app.cli.decisions:decisions",
     "config": "app.cli.config:config_app",
     "dead-letters": "app.cli.dead_letters:dead_letters_app",

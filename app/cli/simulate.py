@@ -36,11 +36,12 @@ def command(
     with output.open("wb") as file:
         file.writelines(orjson.dumps(as_line(decision)) + b"\n" for decision in decisions)
     for breach in breaches:
-        typer.echo(_said(events, breach), err=True)
+        typer.echo(said(events, breach), err=True)
     if breaches:
         typer.echo(f"{len(breaches)} of the lines break the contract and were passed over", err=True)
         raise typer.Exit(1)
 
 
-def _said(events: Path, breach: Breach) -> str:
+def said(events: Path, breach: Breach) -> str:
+    """Return where the line is, and what is wrong with it."""
     return f"{events.name}:{breach.line}: {breach.field or 'record'}: {breach.reason}"

@@ -10,7 +10,7 @@ from app.contract.codec import Fact, decode
 from app.contract.errors import ContractError, UnknownType
 from app.contract.instants import Instant, parse_instant
 from app.domain import keys
-from app.domain.book import Book, changes, new_book, read_book
+from app.domain.book import Book, changes
 from app.domain.decide import ON_TIME
 from app.domain.rules import Rulebook
 from app.engine.aside import Aside
@@ -28,13 +28,12 @@ from app.engine.parked import Parked, Tried, key_of, letter_of, parked_accounts
 from app.engine.ports import StateUnusableError
 from app.engine.records import BACKLOG_HEADER, NOW_HEADER, Cursor, Record, Tick, header
 from app.engine.returning import answer
+from app.engine.standing import NEVER, reaching, standing
 from app.engine.totals import Difference, totals
 from app.engine.txn import Txn
 from app.engine.txn_ledger import TxnLedger
 from app.engine.writing import OutputTopics
 from app.engine.zones import Zones
-
-NEVER: Instant = -(1 << 62)
 
 log = logging.getLogger(__name__)
 
@@ -294,7 +293,7 @@ class Desk:
         """Move one account's clock to the tick, its instant included."""
         stored, book = self._open(account)
         if book.account.done <= earlier and keys.row_account(account) not in self._parked:
-            book = _reaching(book, earlier + 1)
+            book = reaching(book, earlier + 1)
         self._books[account] = stored, self._heart.advance(book, tick.instant + 1, tick.now)
 
     def close(self) -> None:
@@ -310,21 +309,8 @@ class Desk:
     def _open(self, account: str) -> tuple[Book | None, Book]:
         if account in self._books:
             return self._books[account]
-        stored = read_book(account, self._txn.scan(keys.account_prefix(account)))
-        reached = self._reached(account)
-        book = new_book(account, reached) if stored is None else stored
-        return stored, _reaching(book, reached)
-
-    def _reached(self, account: str) -> Instant:
-        """Return before which instant all of the account's moments have come up, by the ticks."""
-        cursor = self._view.cursor
-        if cursor is None:
-            return NEVER
-        row_id = keys.row_account(account)
-        if row_id in self._parked:
-            return self._parked[row_id].clock
-        done = cursor.after is None or row_id <= cursor.after
-        return (cursor.instant if done else cursor.earlier) + 1
+        parked = self._parked.get(keys.row_account(account))
+        return standing(account, self._txn.scan(keys.account_prefix(account)), self._view.cursor, parked)
 
     def _is_backlog(self, fact: Fact, now: Instant) -> bool:
         """Read too long after its time, or while the ticks lag behind: an outage is being caught up with."""
@@ -353,12 +339,6 @@ def _now(record: Record, view: View) -> Instant:
 def _told_late(record: Record, fact: Fact, view: View) -> bool:
     """Whether a played history says that the record was read after a pause."""
     return view.external and fact.time < _now(record, view) and header(record, BACKLOG_HEADER) is not None
-
-
-def _reaching(book: Book, reached: Instant) -> Book:
-    if book.account.done >= reached:
-        return book
-    return replace(book, account=replace(book.account, done=reached))
 
 
 def _same_but_clock(stored: Book, book: Book) -> bool:

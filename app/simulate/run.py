@@ -123,22 +123,28 @@ class Notes:
 
 def simulate(lines: Iterable[bytes], rulebook: Rulebook, span: Span) -> tuple[Sequence[Decision], Sequence[Breach]]:
     """Return all decisions of the span, in the order they were made, and all breaches of the contract."""
-    notes, breaches = Notes(), list[Breach]()
-    heart = Heart(rulebook, span.begin, notes)
-    courses: dict[str, Course] = {}
+    notes = Notes()
+    _, breaches = courses(lines, Heart(rulebook, span.begin, notes), span)
+    ordered = sorted(notes.decisions, key=lambda d: (d.decided_at, d.moment, d.rule, d.subject))
+    return ordered, breaches
+
+
+def courses(lines: Iterable[bytes], heart: Heart, span: Span) -> tuple[Iterable[Course], list[Breach]]:
+    """Return the courses of all accounts and logins, come to their end, and all breaches of the contract."""
+    breaches: list[Breach] = []
+    found: dict[str, Course] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             fact = decode(line, None, keyed=False)
             whose = book_of(fact)
-            course = courses.get(whose) or courses.setdefault(whose, Course(whose, heart, span))
+            course = found.get(whose) or found.setdefault(whose, Course(whose, heart, span))
             course.read(fact)
         except UnknownType:
             continue
         except ContractError as error:
             breaches.append(Breach(number, error.field, error.reason))
-    for course in courses.values():
+    for course in found.values():
         course.finish()
-    ordered = sorted(notes.decisions, key=lambda d: (d.decided_at, d.moment, d.rule, d.subject))
-    return ordered, breaches
+    return found.values(), breaches

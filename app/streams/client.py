@@ -133,23 +133,26 @@ async def partitions_of(bootstrap: str, *topics: str) -> list[TopicPartition]:
     return [TopicPartition(topic, partition) for topic in topics for partition in range(counts[topic])]
 
 
-async def records(bootstrap: str, topic: str, *, follow: bool = False) -> AsyncGenerator[Record]:
-    """Yield a topic's records from the beginning, in order within each partition.
+async def records(
+    bootstrap: str, topic: str, *, follow: bool = False, partition: int | None = None
+) -> AsyncGenerator[Record]:
+    """Yield a topic's records from the beginning, in order within each partition: of all, or of the one told.
 
     Ends at what was the topic's end at the call; with `follow` never. Raises TopicMissingError; KafkaAwayError where
     the broker is away for longer than the client's patience.
     """
-    partitions = await partitions_of(bootstrap, topic)
+    there = await partitions_of(bootstrap, topic)
+    partitions = there if partition is None else [there[partition]]
     async with opened_consumer(bootstrap) as consumer:
         ends = await consumer.end_offsets(partitions)
         consumer.assign(partitions)
-        for partition, start in (await consumer.beginning_offsets(partitions)).items():
-            consumer.seek(partition, start)
+        for here, start in (await consumer.beginning_offsets(partitions)).items():
+            consumer.seek(here, start)
         while follow or not await _reached(consumer, ends):
             fetched = await consumer.getmany(timeout_ms=IDLE_MS)
-            for partition in partitions:
-                for record in fetched.get(partition, ()):
-                    if follow or record.offset < ends[partition]:
+            for here in partitions:
+                for record in fetched.get(here, ()):
+                    if follow or record.offset < ends[here]:
                         yield record
             if not fetched:
                 # A consumer waits for its broker in silence; a question has an end.

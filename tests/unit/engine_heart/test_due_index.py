@@ -19,11 +19,12 @@ from app.domain.companies import Exclusion
 from app.domain.delinquency import next_flip
 from app.domain.rules import Rulebook
 from app.engine.coming import Stretch, company_of, due
-from app.engine.decider import NEVER, Decider, Desk
+from app.engine.decider import Decider, Desk
 from app.engine.handler import View
 from app.engine.heart import Heart
 from app.engine.memory import MemoryStore
 from app.engine.records import Cursor, Tick
+from app.engine.standing import NEVER
 from app.engine.txn import Txn
 from app.simulate.run import Notes
 from tests.builders import Event, a_company, a_fact, a_rule, a_rulebook, account_event, an_event, at, invoice_event

@@ -12,8 +12,8 @@ from app.contract.instants import MINUTE, Instant, parse_instant
 from app.domain.apply import apply
 from app.domain.book import Book, new_book
 from app.engine.batch import Bounds
-from app.engine.decider import NEVER
 from app.engine.heart import Heart, book_of
+from app.engine.standing import NEVER
 from app.engine.writing import as_line
 from app.simulate.run import Notes, Span, simulate
 from app.triggers import DAY_TRIGGERS

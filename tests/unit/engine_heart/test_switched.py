@@ -9,8 +9,8 @@ from app.domain.book import new_book
 from app.domain.companies import Company
 from app.domain.rules import Filters, Late, Rule, Rulebook
 from app.domain.switches import Guard, Kill, Switches, Trip, TripId
-from app.engine.decider import NEVER
 from app.engine.heart import Heart
+from app.engine.standing import NEVER
 from app.engine.writing import as_line
 from app.simulate.run import Notes
 from tests.builders import (
