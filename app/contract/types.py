@@ -297,11 +297,11 @@ class PasswordChanged(Struct, frozen=True, gc=False):
 
 
 class AddressChanged(Struct, frozen=True, gc=False):
-    """`portal.account.address_changed`."""
+    """`portal.account.address_changed`: an address that was not there before, or is there no longer, is absent."""
 
     kind: AddressKind
-    old: Address
-    new: Address
+    old: Address | None = None
+    new: Address | None = None
 
 
 class PreferencesChanged(Struct, frozen=True, gc=False):

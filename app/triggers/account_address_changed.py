@@ -22,7 +22,9 @@ def occurs(_before: Book, _after: Book, fact: Fact) -> Occurrence | None:
     return Occurrence(subject("event", fact.source, fact.id), facts={"kind": data.kind})
 
 
-def _plain(address: Address) -> dict[str, str]:
+def _plain(address: Address | None) -> dict[str, str]:
+    if address is None:
+        return {}
     lines = {"": address} if isinstance(address, str) else address
     plain = {name: " ".join(str(line).split()).casefold() for name, line in lines.items() if line is not None}
     return {name: line for name, line in plain.items() if line}

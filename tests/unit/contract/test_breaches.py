@@ -117,6 +117,13 @@ def test_every_required_member_must_be_there_and_null_is_as_absent(type_: str, m
     assert breach_of_event(with_data(type_, **{member: None})) == (f"data.{member}", "missing")
 
 
+def test_an_address_that_changed_was_there_before_or_is_there_now() -> None:
+    type_ = "portal.account.address_changed"
+    neither = with_data(type_, old=None)
+    del neither["data"]["new"]
+    assert breach_of_event(neither) == ("data.old", "missing, and so is data.new")
+
+
 @pytest.mark.parametrize(
     ("type_", "member"), [(type_, member) for type_ in EVENT_TYPES for member in example(type_)["data"]]
 )

@@ -1,5 +1,7 @@
 """Event rules: duplicates, unknown accounts, versions of rules; through `simulate` (DOMAIN.md, sections 2, 3.1, 4)."""
 
+from typing import Any
+
 import pytest
 
 from app.contract.instants import MINUTE
@@ -244,3 +246,25 @@ def test_a_billing_run_s_message_shows_its_invoice_if_that_is_known(invoice: str
     events = [KNOWN, invoice_event("2026-05-20 12:00"), run]
     decisions, _ = simulate(map(written, events), a_rulebook(a_rule("billing_run_succeeded")), a_span())
     assert [decision.message.invoice and decision.message.invoice.invoice_number for decision in decisions] == [shown]
+
+
+@pytest.mark.parametrize("nothing", [None, "", " ", {}, {"line1": None}, {"line1": ""}, "left out"])
+@pytest.mark.parametrize("side", ["old", "new"])
+def test_an_address_that_is_empty_null_or_absent_is_the_same_and_differs_from_one_that_is_there(
+    side: str, nothing: Any
+) -> None:
+    other = "new" if side == "old" else "old"
+    rulebook = a_rulebook(a_rule("account_address_changed", categories=("financial",)))
+
+    def changed(address: Any) -> list[str]:
+        told = {"kind": "mailing", side: nothing, other: address}
+        if nothing == "left out":
+            del told[side]
+        events = [
+            account_event("2026-06-01 00:00"),
+            an_event("portal.account.address_changed", "2026-06-02 00:00", **told),
+        ]
+        return [line["outcome"] for line in simulated(events, rulebook)[0]]
+
+    assert changed({"line1": "12 Main St"}) == ["sent"]
+    assert changed({"line1": " "}) == []
