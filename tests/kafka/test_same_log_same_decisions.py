@@ -8,19 +8,25 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from app.cli.main import app
 from app.config.check import Config, load_dir
-from app.contract.instants import DAY, MINUTE, parse_instant
+from app.contract.codec import decode
+from app.contract.errors import ContractError
+from app.contract.instants import DAY, MINUTE, Instant, format_instant, parse_instant
 from app.dev.kafka import DevKafka
 from app.dev.mailbox import Mailbox
 from app.dev.provider import history, span
 from app.domain.builtin import BUILT_IN
 from app.domain.rules import Rulebook
+from app.engine.records import COMMIT_KEY, decode_commit
 from app.engine.writing import as_line
 from app.simulate.run import Pause, Span, simulate
+from app.streams import client
 from app.streams.names import Names
 from app.triggers import REGISTRY
-from tests.kafka.system import System, came, comparable, ending, seeded, wanted_mails
+from tests.kafka.system import PARTITIONS, System, came, comparable, ending, seeded, wanted_mails
 from tests.kafka.waiting import eventually
 
 pytestmark = pytest.mark.kafka
@@ -56,6 +62,58 @@ async def test_one_worker_decides_what_simulate_decides_pauses_included(
             await all_decided(system, expected)
     found = comparable(await system.decided())
     assert found == expected, system.logs()
+
+
+async def test_a_forecast_by_the_rows_of_running_workers_is_what_simulate_decides_afterwards(
+    kafka: DevKafka, names: Names, tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines, whole = list(history(accounts=60, seed=17, days=DAYS)), span(DAYS)
+    now, later = whole.begin + 14 * DAY, whole.begin + 24 * DAY
+    known = [line for line in lines if time_of(line) <= now]
+    monkeypatch.setenv("WHIMBREL_KAFKA", kafka.bootstrap)
+    monkeypatch.setenv("WHIMBREL_PREFIX", names.prefix)
+    system = System(kafka.bootstrap, names, tmp_path, 1)
+    with ending(system):
+        await system.prepare(config)
+        system.start("one")
+        await system.play(known, Span(whole.begin, now), 10 * MINUTE)
+        await eventually(lambda: reached(system, now), 120)
+    ahead = simulated(known, config, Span(whole.begin, later))
+    ahead = [
+        each for each in ahead[len(simulated(known, config, Span(whole.begin, now))) :] if each["outcome"] != "held"
+    ]
+    at = ["--at", format_instant(now), "--days", "10", "--json"]
+    found = json.loads(await command("forecast", *at))
+    assert found["read_until"] == format_instant(now)
+    sent = Counter(str(each["rule"]) for each in ahead if each["outcome"] == "sent")
+    assert sum((Counter({day["rule"]: day["sent"]}) for day in found["days"]), Counter()) == sent
+    assert sent.total() > 20
+    account = Counter(str(each["account_id"]) for each in ahead).most_common(1)[0][0]
+    one = json.loads(await command("forecast", "--account", account, *at))
+    wanted = [each for each in ahead if each["account_id"] == account]
+    assert comparable([each for each in one["comes"] if each["outcome"] != "held"]) == comparable(wanted)
+
+
+async def command(*words: str) -> str:
+    result = await asyncio.to_thread(CliRunner().invoke, app, list(words), catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def time_of(line: bytes) -> Instant:
+    """The event's time; a line that nobody can read is of no time."""
+    try:
+        return decode(line, None, keyed=False).time
+    except ContractError:
+        return 0
+
+
+async def reached(system: System, instant: Instant) -> bool:
+    """Whether every partition has completed the tick of that instant."""
+    journal = await client.read(system.bootstrap, system.names.book_journal)
+    newest = {record.partition: decode_commit(record.value or b"") for record in journal if record.key == COMMIT_KEY}
+    cursors = [commit.cursor for commit in newest.values()]
+    return len(cursors) == PARTITIONS and all(c and c.after is None and c.instant >= instant for c in cursors)
 
 
 async def test_killed_again_and_again_two_workers_decide_the_same_and_every_mail_comes_once(
