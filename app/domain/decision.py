@@ -35,6 +35,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     template: str | None = None
     critical: bool = False
     message: Any = None
+    expires_at: Instant | None = None
+    """Of the occasion: when its link is of no use any more."""
 
     @property
     def owner(self) -> str:

@@ -210,6 +210,7 @@ class Judge:
                 template=(rule and rule.template) or trigger.template,
                 critical=critical,
                 message=trigger.message(present, occasion) if sent and present else None,
+                expires_at=occasion.expires_at,
             )
         )
         self._remember(up.book, occasion, verdict)

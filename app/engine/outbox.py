@@ -63,6 +63,8 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     company: SendingCompany
     variables: msgspec.Raw
     """The trigger's `Variables` as JSON; `pack_variables` makes it, `variables_as` reads it back."""
+    expires_at: str | None = None
+    """When its link is of no use any more."""
     moment: str
     decided_at: str
     checked_at: str

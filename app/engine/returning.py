@@ -43,8 +43,10 @@ def answer(record: Record, book_of: Callable[[str], Book], rulebook: Rulebook, n
 def still_holds(occasion: Occasion, book: Book, rulebook: Rulebook, now: Instant) -> bool:
     """Whether it holds at `now`, without the day count (DOMAIN.md, section 4); nothing does where its account is gone.
 
-    An account's company may be gone, too: it is configured no longer.
+    An account's company may be gone, too: it is configured no longer. A link that has expired helps nobody.
     """
+    if occasion.expires_at is not None and occasion.expires_at <= now:
+        return False
     company, clock = company_of(book, rulebook), book.account.clock
     if company is None or clock is None:
         return False
@@ -64,16 +66,21 @@ def _read(record: Record) -> Notification:
 
 
 def _occasion(notification: Notification) -> Occasion:
-    try:
-        moment = parse_instant(notification.moment)
-    except ValueError:
-        raise ContractError("moment", "is no instant") from None
+    expires_at = None if notification.expires_at is None else _instant("expires_at", notification.expires_at)
     return Occasion(
         rule=notification.rule,
         version=notification.version,
         trigger=notification.trigger,
         x=notification.x,
         subject=notification.subject,
-        moment=moment,
+        moment=_instant("moment", notification.moment),
         about=notification.about,
+        expires_at=expires_at,
     )
+
+
+def _instant(field: str, text: str) -> Instant:
+    try:
+        return parse_instant(text)
+    except ValueError:
+        raise ContractError(field, "is no instant") from None

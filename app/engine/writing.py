@@ -87,6 +87,7 @@ def notifications(decision: Decision, rulebook: Rulebook, *, fresh: bool) -> Ite
                 time_zone=decision.time_zone or company.time_zone,
                 company=sender,
                 variables=variables,
+                expires_at=None if decision.expires_at is None else format_instant(decision.expires_at),
                 moment=format_instant(decision.moment),
                 decided_at=format_instant(decision.decided_at),
                 checked_at=format_instant(decision.decided_at),

@@ -16,6 +16,7 @@ from tests.builders import (
     a_rule,
     a_rulebook,
     account_event,
+    an_event,
     at,
     invoice_event,
     paid,
@@ -93,6 +94,25 @@ def test_what_cannot_unhappen_always_holds(outcome: str) -> None:
     assert not answered(office, sent).withdrawn
 
 
+@pytest.mark.parametrize(
+    ("trigger", "link"), [("user_created", "set_password_url"), ("user_forgot_password", "reset_url")]
+)
+def test_a_link_holds_until_it_has_expired(trigger: str, link: str) -> None:
+    office = Office(a_rulebook(a_rule(trigger, critical=True)))
+    type_ = "portal.user.created" if trigger == "user_created" else "portal.user.password_reset_requested"
+    user = {"user_id": "u1", "name": "U", "email": "u@x.example", "language": "en", "company_id": "acme"}
+    expires_at = office.now + HOUR
+    said: dict[str, Any] = {"user": user, link: "https://x.example/secret", "expires_at": format_instant(expires_at)}
+    office.tell(an_event(type_, office.now, account="u1", **said))
+    office.run_until(office.now + MINUTE)
+    (sent,) = office.outbox()
+    office.run_until(expires_at - SECOND)
+    again = answered(office, sent)
+    assert not again.withdrawn
+    office.now = expires_at
+    assert answered(office, again).withdrawn
+
+
 def test_an_initial_invoice_holds_until_it_is_void() -> None:
     office = Office(a_rulebook(a_rule("initial_invoice")))
     office.tell(account_event(office.now), invoice_event(office.now))
@@ -144,6 +164,7 @@ def test_what_was_told_before_the_question_counts_in_the_same_batch() -> None:
     [
         ({"format": 2}, "", "format 2 is newer than this worker's 1"),
         ({"moment": "then"}, "moment", "is no instant"),
+        ({"expires_at": "soon"}, "expires_at", "is no instant"),
         ({"trigger": "full_moon"}, "trigger", "is none that this worker knows"),
     ],
 )
