@@ -8,6 +8,7 @@ from app.delivery.render import Renderer
 from app.delivery.sender import Sender
 from app.engine.decider import Decider
 from app.engine.guard import Allowance, Guarding
+from app.engine.pace import CatchUp
 from app.settings import Settings
 from app.streams.config_reader import ConfigReader
 from app.streams.names import Names
@@ -23,6 +24,7 @@ def triggers(settings: Settings) -> Wiring:
     reader = ConfigReader(names.config)
     teller = None if external else TripTeller(settings.kafka, names.config)
     guarding = None if teller is None else Guarding(Allowance(settings.guard_max_per_hour), teller.tell)
+    catch_up = CatchUp(names.outbox, settings.catch_up_per_second)
     return Wiring(
         app=f"{settings.prefix}whimbrel-triggers",
         handler=lambda _: Decider(names, lambda: reader.rulebook, guarding, settings.dead_letters_per_hour),
@@ -33,7 +35,8 @@ def triggers(settings: Settings) -> Wiring:
         ticks=names.ticks,
         external=external,
         config=reader,
-        sized=None if guarding is None else guarding.among,
+        catch_up=catch_up,
+        sized=(catch_up.among, *(() if guarding is None else (guarding.among,))),
         beside=None if teller is None else teller.run,
     )
 

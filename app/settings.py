@@ -41,6 +41,9 @@ class Settings:
     guard_max_per_hour: int | None = None
     """Recipients that a rule may write to in a sliding hour, else the guard holds it; empty: 5 % of the known accounts,
     1,000 at the least. Each partition counts its share, at least 100."""
+    catch_up_per_second: float | None = None
+    """Notifications a second, of all partitions together, that ticks more than 15 minutes behind may decide to send;
+    empty: as fast as they can."""
     dead_letters_per_hour: int = 1_000
     """Dead letters of one partition in a sliding hour; where there would be more, the worker stops."""
     delivery: str = "smtp"
@@ -73,6 +76,8 @@ class Settings:
             raise SettingsError("WHIMBREL_DELIVERY: must be smtp, off or redirect:ADDRESS")
         if self.guard_max_per_hour is not None and self.guard_max_per_hour < 1:
             raise SettingsError("WHIMBREL_GUARD_MAX_PER_HOUR: must be 1 or more, or empty")
+        if self.catch_up_per_second is not None and not 0 < self.catch_up_per_second < float("inf"):
+            raise SettingsError("WHIMBREL_CATCH_UP_PER_SECOND: must be more than 0, or empty")
         if self.dead_letters_per_hour < 1:
             raise SettingsError("WHIMBREL_DEAD_LETTERS_PER_HOUR: must be 1 or more")
 

@@ -14,6 +14,7 @@ from app.engine.handler import LaneAccess
 from app.engine.inputs import Fetch, Inputs
 from app.engine.lane import Lane, Ports
 from app.engine.memory import MemoryJournal, MemoryOutputs, MemoryStore
+from app.engine.pace import Pace
 from app.engine.records import (
     BACKLOG_HEADER,
     COMMIT_KEY,
@@ -61,12 +62,15 @@ def _append(
 
 
 def decided_by_a_lane(
-    logs: dict[str, list[PlainRecord]], rulebook: Rulebook, bounds: Bounds | None = None
+    logs: dict[str, list[PlainRecord]],
+    rulebook: Rulebook,
+    bounds: Bounds | None = None,
+    pace: Pace | None = None,
 ) -> list[dict[str, Any]]:
     """The records of whimbrel.decisions that a worker writes of these topics."""
     outputs = MemoryOutputs()
     decider = _Watched(logs, rulebook)
-    asyncio.run(_run(logs, decider, MemoryStore(decider.index), outputs, bounds))
+    asyncio.run(_run(logs, decider, MemoryStore(decider.index), outputs, bounds, pace))
     return [json.loads(sent.output.value) for sent in outputs.sent if sent.output.topic == NAMES.decisions]
 
 
@@ -74,7 +78,7 @@ def left_by_a_lane(logs: dict[str, list[PlainRecord]], rulebook: Rulebook) -> tu
     """The rows as a worker leaves them, and what its last commit says."""
     decider = _Watched(logs, rulebook)
     store = MemoryStore(decider.index)
-    asyncio.run(_run(logs, decider, store, MemoryOutputs(), None))
+    asyncio.run(_run(logs, decider, store, MemoryOutputs()))
     stored = store.get(COMMIT_KEY)
     assert stored is not None
     return store, decode_commit(stored)
@@ -106,7 +110,8 @@ async def _run(
     decider: _Watched,
     store: MemoryStore,
     outputs: MemoryOutputs,
-    bounds: Bounds | None,
+    bounds: Bounds | None = None,
+    pace: Pace | None = None,
 ) -> None:
     ports = Ports(
         store=store,
@@ -114,6 +119,7 @@ async def _run(
         outputs=outputs,
         clock=lambda: 0,
         monotonic=lambda: 0.0,
+        pace=pace,
     )
     lane = Lane(
         0,

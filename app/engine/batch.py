@@ -52,6 +52,10 @@ class Batch:
         self.works = 0
         self.ticks = 0
         self.records: list[Record] = []
+        self.paced = False
+        """A tick has had all that its pace allows by now."""
+        self.cost = 0
+        """What that has used up of it."""
 
     @property
     def rows(self) -> int:
@@ -65,7 +69,8 @@ class Batch:
 
     def full(self, bounds: Bounds) -> bool:
         """Say whether a further step must wait for the next batch."""
-        return self.rows >= bounds.rows or len(self.records) >= bounds.records or self.ticks >= bounds.ticks
+        much = self.rows >= bounds.rows or len(self.records) >= bounds.records or self.ticks >= bounds.ticks
+        return much or self.paced
 
     def add(self, records: Sequence[Record]) -> None:
         """Count records as processed."""

@@ -1,6 +1,7 @@
 """The triggers app's handler: facts and ticks in; books, decisions, notifications and dead letters out."""
 
 import logging
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
@@ -140,7 +141,7 @@ class Decider:
         """Move on the clocks of a slice of the accounts in which something may be due."""
         earlier, after = _stand(tick, cursor)
         accounts = self._list(tick, cursor, txn, view)
-        left = [account for account in accounts if after is None or account > after]
+        left = accounts[bisect_right(accounts, after or "") :]
         sitting = self._sitting(txn, view)
         foreseen = self._foresee(tick, cursor, left, sitting, limit)
         for account in left[:limit] if foreseen else ():
@@ -166,7 +167,7 @@ class Decider:
         """Park the next account of the tick; where it raised as the tick was foreseen, only foresee nothing of it."""
         earlier, after = _stand(tick, cursor)
         accounts = self._list(tick, cursor, txn, view)
-        left = [account for account in accounts if after is None or account > after]
+        left = accounts[bisect_right(accounts, after or "") :]
         if not left:
             raise StateUnusableError(f"partition {view.partition}: a tick raises, over no account: {reason}")
         seen = self._foresight

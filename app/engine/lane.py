@@ -5,7 +5,6 @@ is raised on the way leaves open how far it came: the process must end, and the 
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,10 +14,10 @@ from msgspec import Struct
 from app import metrics
 from app.contract.instants import Instant, parse_instant
 from app.engine.batch import Batch, Bounds, Work
-from app.engine.dead_letters import TooManyDeadLettersError
 from app.engine.handler import Companion, Handler, View
 from app.engine.inputs import Fetch, Inputs
-from app.engine.poison import is_poison, reason_of, way_to
+from app.engine.pace import Pace, begun, is_behind
+from app.engine.poison import NotAloneError, reason_of, set_aside
 from app.engine.ports import BatchTooLargeError, Journal, JournalIntrudedError, OutputLog, StateUnusableError, Store
 from app.engine.records import COMMIT_KEY, FROM_HEADER, Commit, Cursor, Record, Tick, encode_commit, header
 from app.engine.ticks import MILLISECOND, Ticks
@@ -30,15 +29,9 @@ OUTPUT_BYTES = 900_000
 """What a topic that sets no `max.message.bytes` surely takes."""
 TOO_LARGE = "too_large: its outcome does not fit into one journal batch"
 
-log = logging.getLogger(__name__)
-
 
 class LaneStoppedError(Exception):
     """The lane has ended; what was to be applied is for the partition's next owner."""
-
-
-class NotAloneError(Exception):
-    """The handler raised over some of a batch: less of it is to be computed, to find out over what."""
 
 
 class Ports(Struct, frozen=True, kw_only=True):
@@ -51,6 +44,8 @@ class Ports(Struct, frozen=True, kw_only=True):
     monotonic: Callable[[], float]
     may_decide: Callable[[], bool] = lambda: True
     """False holds back facts and ticks: the configuration in force or the time is not known well enough."""
+    pace: Pace | None = None
+    """How fast a tick may catch up; None: as fast as it can."""
     config: Callable[[], int] = lambda: -1
     """Offset of the configuration in force."""
 
@@ -162,8 +157,14 @@ class Lane:
 
     async def _idle(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(REFENCE_SECONDS if self._ports.may_decide() else GATE_SECONDS):
+            async with asyncio.timeout(self._patience()):
                 await self._wake.wait()
+
+    def _patience(self) -> float:
+        if not self._ports.may_decide():
+            return GATE_SECONDS
+        waits = self._ports.pace is not None and _unfinished(self.commit.cursor) is not None
+        return self._ports.pace.wait() if self._ports.pace is not None and waits else REFENCE_SECONDS
 
     async def _refence(self) -> None:
         """Brokers forget idle writers, and a writer counts its records in 31 bits."""
@@ -256,34 +257,37 @@ class Lane:
             batch.live_since = parse_instant(since.decode()) if since else None
         try:
             self._handler.records(records, batch.txn, self._view(batch))
-        except Exception as error:  # noqa: BLE001 - `_isolate` lets through what is not the input's
+        except Exception as error:  # noqa: BLE001 - `set_aside` raises again what is not the input's
             self._isolate(batch, error, f"{records[0].topic}[{self.partition}]@{records[0].offset}")
             self._handler.refuse(records[0], reason_of(error), batch.txn, self._view(batch))
         batch.add(records)
 
     def _slice(self, batch: Batch, tick: Tick) -> None:
+        """A slice of the tick; of one that catches up as much as its pace allows."""
+        pace = self._ports.pace
+        if pace is None or not is_behind(tick, batch.cursor, batch.live_since):
+            self._tick(batch, tick, self._bounds.slice)
+            return
+        accounts, before = pace.accounts(self._bounds.slice), len(batch.txn.outputs)
+        if accounts:
+            self._tick(batch, tick, accounts)
+            batch.cost = pace.cost(batch.txn.outputs[before:])
+        elif batch.cursor is not None and batch.cursor.after is None:
+            batch.cursor = begun(tick, batch.cursor)
+            batch.ticks += 1
+        batch.paced = True
+
+    def _tick(self, batch: Batch, tick: Tick, accounts: int) -> None:
         try:
-            batch.cursor = self._handler.tick(tick, batch.cursor, batch.txn, self._view(batch), self._bounds.slice)
-        except Exception as error:  # noqa: BLE001 - `_isolate` lets through what is not the input's
+            batch.cursor = self._handler.tick(tick, batch.cursor, batch.txn, self._view(batch), accounts)
+        except Exception as error:  # noqa: BLE001 - `set_aside` raises again what is not the input's
             self._isolate(batch, error, f"the tick of partition {self.partition}")
             batch.cursor = self._handler.pass_over(tick, batch.cursor, reason_of(error), batch.txn, self._view(batch))
         batch.ticks += 1
 
     def _isolate(self, batch: Batch, error: Exception, where: str) -> None:
-        """Return where the one thing is known that raises, with nothing left of what it has half done.
-
-        Else have less computed, or let an error through that is not the input's. In the least batch nothing comes
-        before a fact or a slice that has changed a row: it would be full.
-        """
-        stops = isinstance(error, TooManyDeadLettersError)
-        if not (stops or is_poison(error)):
-            raise error
-        if not self._bounds.least:
-            raise NotAloneError from error
-        if stops:
-            raise error
-        log.error("%s: %s; it is set aside, all else goes on (%s)", where, reason_of(error), way_to(error))
-        metrics.POISON.inc()
+        """In the least batch nothing comes before a fact or a slice that has changed a row: it would be full."""
+        set_aside(error, where, alone=self._bounds.least)
         batch.txn = Txn(self._ports.store)
 
     def _view(self, batch: Batch) -> View:
@@ -353,6 +357,8 @@ class Lane:
 
     def _keep(self, batch: Batch, commit: Commit) -> None:
         self.commit = commit
+        if self._ports.pace is not None and batch.cost:
+            self._ports.pace.spend(batch.cost)
         self.inputs.keep()
         if self.ticks is not None:
             self.ticks.keep()

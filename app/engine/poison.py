@@ -1,9 +1,12 @@
 """What a handler raises over one record or one account: whether the input is at fault, and what may be told of it."""
 
+import logging
 from types import TracebackType
 from typing import Final
 
+from app import metrics
 from app.domain.book import UnknownFormatError
+from app.engine.dead_letters import TooManyDeadLettersError
 from app.errors import WhimbrelError
 
 OURS: Final = "app"
@@ -11,9 +14,28 @@ NOT_OF_THE_INPUT: Final = (WhimbrelError, UnknownFormatError, OSError, MemoryErr
 """What would befall any other input as well: the process ends of it, and the input waits."""
 
 
-def is_poison(error: Exception) -> bool:
-    """Say whether the input that was being processed is to be set aside because of the error."""
-    return not isinstance(error, NOT_OF_THE_INPUT)
+log = logging.getLogger(__name__)
+
+
+class NotAloneError(Exception):
+    """The handler raised over some of a batch: less of it is to be computed, to find out over what."""
+
+
+def set_aside(error: Exception, where: str, *, alone: bool) -> None:
+    """Return, having said so, where `error` was raised over a single input, which is at fault.
+
+    Raises NotAloneError where it was raised over several, and `error` itself where it is not an input's: or where the
+    one dead letter too many would be written, once all before it are.
+    """
+    stops = isinstance(error, TooManyDeadLettersError)
+    if isinstance(error, NOT_OF_THE_INPUT) and not stops:
+        raise error
+    if not alone:
+        raise NotAloneError from error
+    if stops:
+        raise error
+    log.error("%s: %s; it is set aside, all else goes on (%s)", where, reason_of(error), way_to(error))
+    metrics.POISON.inc()
 
 
 def reason_of(error: Exception) -> str:

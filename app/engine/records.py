@@ -72,6 +72,11 @@ class Cursor(Struct, frozen=True):
     after: str | None = None
     earlier: Instant = 0
 
+    @property
+    def completed(self) -> Instant:
+        """The instant of the newest tick that is completed."""
+        return self.instant if self.after is None else self.earlier
+
 
 class Output(Struct, frozen=True, array_like=True):
     """A record to be sent once the batch that decided it is in the journal."""

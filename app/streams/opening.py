@@ -16,6 +16,7 @@ from app.engine.batch import Bounds
 from app.engine.handler import Handler
 from app.engine.inputs import Inputs
 from app.engine.lane import Lane, Ports
+from app.engine.pace import CatchUp
 from app.engine.records import COMMIT_KEY, Commit, decode_commit
 from app.engine.ticks import Ticks
 from app.streams.config_reader import ConfigReader
@@ -50,7 +51,9 @@ class Wiring:
     config: ConfigReader | None = None
     """The configuration that the handler decides by."""
     bounds: Bounds | None = None
-    sized: Callable[[int], None] | None = None
+    catch_up: CatchUp | None = None
+    """How fast ticks may catch up with what an outage has made them miss."""
+    sized: Sequence[Callable[[int], None]] = ()
     """Told how many partitions there are, before any lane is opened."""
     beside: Callable[[], Coroutine[Any, Any, None]] | None = None
     """Runs beside the lanes, to the end."""
@@ -149,6 +152,7 @@ class Opening:
             clock=clock.now,
             monotonic=time.monotonic,
             may_decide=self._may_decide,
+            pace=None if wiring.catch_up is None else wiring.catch_up.pace(time.monotonic),
             config=lambda: -1 if wiring.config is None else wiring.config.offset,
         )
         return Lane(

@@ -42,5 +42,6 @@ async def observe(lanes: Lanes) -> None:
         await asyncio.sleep(OBSERVE_SECONDS)
         now = clock.now()
         for partition, lane in lanes.running.items():
-            if lane.commit.cursor is not None:
-                metrics.CURSOR_BEHIND.labels(partition).set((now - lane.commit.cursor.instant) / SECOND)
+            cursor, live_since = lane.commit.cursor, lane.commit.live_since
+            if cursor is not None:
+                metrics.CURSOR_BEHIND.labels(partition).set((now - max(cursor.completed, live_since or 0)) / SECOND)

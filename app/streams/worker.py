@@ -73,8 +73,8 @@ async def _assemble(wiring: Wiring, settings: Settings, stack: AsyncExitStack) -
     patience = Patience(producer.client, bootstrap)
     _beside(stack, patience.watch())
     partitions = await partitions_of(bootstrap, *wiring.topics)
-    if wiring.sized is not None:
-        wiring.sized(sum(each.topic == wiring.journal for each in partitions))
+    for share in wiring.sized:
+        share(sum(each.topic == wiring.journal for each in partitions))
     offsets = await stack.enter_async_context(opened_consumer(bootstrap))
     if wiring.config is not None:
         follower = await stack.enter_async_context(opened_consumer(bootstrap))

@@ -45,7 +45,8 @@ class Counting:
         for key in keys[:limit]:
             txn.send(self.ticks_out, key.encode(), json.dumps({"tick": tick.instant, "key": key}).encode())
         more = len(keys) > limit
-        return Cursor(tick.instant, tick.now, keys[limit - 1] if more else None)
+        earlier = cursor.completed if cursor else 0
+        return Cursor(tick.instant, tick.now, keys[limit - 1] if more else None, earlier)
 
     def refuse(self, record: Record, reason: str, txn: Txn, view: View) -> None:
         txn.send(self.dead, record.key, f"{record.topic}@{record.offset}".encode())

@@ -13,6 +13,7 @@ from app.engine.handler import Handler
 from app.engine.inputs import Fetch, Inputs
 from app.engine.lane import Lane, Ports
 from app.engine.memory import MemoryJournal, MemoryOutputs, MemoryStore
+from app.engine.pace import CatchUp
 from app.engine.records import COMMIT_KEY, Commit, Output, PlainRecord, Record, decode_commit
 from app.engine.ticks import Ticks
 from tests.seams import SeamedLane
@@ -143,7 +144,7 @@ class World:
     def lose_store(self) -> None:
         self.store = self._new_store()
 
-    def lane(self, *, external: bool = False, bounds: Bounds | None = None) -> Lane:
+    def lane(self, *, external: bool = False, bounds: Bounds | None = None, catch_up: CatchUp | None = None) -> Lane:
         """Fence the journal and restore the store from it, as a new owner does, and open a lane over it."""
         self.points.dead = False
         writer = Writer(self.journal, self.points)
@@ -157,7 +158,8 @@ class World:
             journal=writer,
             outputs=FailingOutputs(self.outputs, self.points),
             clock=lambda: self.now,
-            monotonic=lambda: self.now / SECOND,
+            monotonic=self.monotonic,
+            pace=None if catch_up is None else catch_up.pace(self.monotonic),
             may_decide=lambda: self.gate,
         )
         positions = dict(commit.positions)
@@ -194,6 +196,9 @@ class World:
                 other.submit(lambda: asyncio.run(work())).result()
 
         return stand_still
+
+    def monotonic(self) -> float:
+        return self.now / SECOND
 
     def fetch(self, lane: Lane, topic: str, size: int = 7) -> bool:
         """Hand over what one fetch would; say whether it brought anything."""
