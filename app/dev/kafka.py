@@ -86,7 +86,7 @@ class DevKafka:
         self.log = self.data / "kafka.log"
         self._wanted_port = port
         self._ports = (port or free_port(), free_port())
-        self._properties = properties or {}
+        self._properties = {} if properties is None else properties
         self._heap = heap
         self._jvm = jvm
         self._cluster = cluster or cluster_id()
