@@ -1,0 +1,60 @@
+"""Every named point of the commit path, in worker processes on a real broker: killed there, stopped there."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from app.dev.kafka import DevKafka
+from app.streams.names import Names
+from tests.failpoints import BATCH, OPENING, REVOKE, SENDER, TIME, Point
+from tests.faults.load import provider
+from tests.faults.run import Run, seed
+from tests.faults.victims import COMMAND, Parts, Strikes
+
+pytestmark = [pytest.mark.kafka, pytest.mark.long]
+
+PARTS = 90
+LIVE_ONLY = {"tick-made", "row-returned"}
+"""In a played history time is data, and every notification is fresh."""
+ONE_TOPIC = {"outputs-half"}
+"""The sender's outputs go to one topic."""
+
+
+def names_of(points: Sequence[Point], besides: set[str]) -> list[str]:
+    return [point.name for point in points if point.name not in besides]
+
+
+@pytest.mark.parametrize("action", ["kill", "stop"])
+async def test_struck_at_every_point_nothing_is_lost_or_sent_twice(
+    kafka: DevKafka, names: Names, tmp_path: Path, action: str
+) -> None:
+    points = {
+        "triggers": names_of((*OPENING, *BATCH, *TIME, *REVOKE), LIVE_ONLY),
+        "sender": names_of((*SENDER, *BATCH), LIVE_ONLY | ONE_TOPIC),
+    }
+    async with Run(
+        f"{action} at every point",
+        kafka.bootstrap,
+        names,
+        tmp_path,
+        provider(seed(), accounts=400),
+        static=False,
+        command=COMMAND,
+        WHIMBREL_SESSION_SECONDS="2",
+        WHIMBREL_SMTP_CONCURRENCY="2",
+    ) as run:
+        parts = Parts(run, PARTS)
+        strikes = {app: Strikes(run, app, action, parts) for app in points}
+
+        async def strike(app: str) -> None:
+            strikes[app].begin()
+            for point in points[app]:
+                await strikes[app].at(point)
+
+        await run.relay.behave("deferring", 0.2)
+        await asyncio.gather(*(strike(app) for app in points))
+        await parts.rest()
+        await run.finish()
+    assert {app: each.struck for app, each in strikes.items()} == points
