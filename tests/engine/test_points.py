@@ -78,8 +78,9 @@ async def struck(world: World, point: str, nth: int) -> None:
         await world.play(world.lane(bounds=BOUNDS))
     except FencedError:
         assert len(world.journal.records) == after[0], "who stood still has written on"
-    assert after, "the point was never reached"
-    world.points.at = None
+    finally:
+        assert after, "the point was never reached"
+        world.points.at = None
 
 
 async def test_every_point_that_exists_in_memory_is_come_by(monkeypatch: pytest.MonkeyPatch) -> None:
