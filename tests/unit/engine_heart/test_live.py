@@ -48,9 +48,17 @@ class Partition:
     def __init__(self, rulebook: Rulebook, live_since: Instant) -> None:
         self.outputs: list[Output] = []
         self.cursor: Cursor | None = None
-        self._decider = Decider(NAMES, lambda: rulebook)
+        self._rulebook = lambda: rulebook
+        self._decider = Decider(NAMES, self._rulebook)
         self._store = MemoryStore(self._decider.index)
         self._live_since = live_since
+
+    def restart(self) -> None:
+        """Go on in another process: with the rows and the cursor, and nothing else."""
+        decider = Decider(NAMES, self._rulebook)
+        store = MemoryStore(decider.index)
+        store.write(dict(self._store.scan(b"")), self._store.offset)
+        self._decider, self._store = decider, store
 
     def read(self, line: bytes, key: bytes | None, now: Instant) -> None:
         txn = Txn(self._store)
@@ -109,6 +117,28 @@ def test_facts_between_slices_change_no_decision(history: History, random: Any) 
     chances = iter(lambda: random.random() < 0.5, None)
     partition = between_slices(history, chances)
     decisions, _ = simulate(history.lines, history.rulebook, Span(history.span.begin, history.span.until))
+    expected = [json.dumps(as_line(decision)) for decision in decisions]
+    assert not differences(expected, map(json.dumps, partition.decisions))
+
+
+@SLOW
+@given(history=histories(accounts=3, most_pauses=0), data=st.data())
+def test_splitting_a_history_at_any_tick_changes_nothing(history: History, data: st.DataObject) -> None:
+    """After any of the ticks the worker ends, and another goes on with what was committed."""
+    rulebook, span = history.rulebook, Span(history.span.begin, history.span.until)
+    partition = Partition(rulebook, span.begin)
+    step = data.draw(st.sampled_from((10 * MINUTE, 15 * MINUTE)))
+    played = list(play(history.lines, span, step, rulebook.companies))
+    ticks = [number for number, each in enumerate(played) if isinstance(each, Ticked)]
+    ends = data.draw(st.sets(st.sampled_from(ticks), min_size=1, max_size=8)) if ticks else set()
+    for number, each in enumerate(played):
+        if isinstance(each, Ticked):
+            partition.tick(each.at)
+        else:
+            partition.read(each.line.value, each.line.key, each.at)
+        if number in ends:
+            partition.restart()
+    decisions, _ = simulate(history.lines, rulebook, span)
     expected = [json.dumps(as_line(decision)) for decision in decisions]
     assert not differences(expected, map(json.dumps, partition.decisions))
 

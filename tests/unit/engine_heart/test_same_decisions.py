@@ -80,10 +80,13 @@ def test_the_clock_may_move_on_at_any_instant_between_events(history: History, s
 
 @SLOW
 @given(history=histories(), data=st.data())
-def test_an_event_that_comes_again_changes_nothing(history: History, data: st.DataObject) -> None:
-    at = data.draw(st.integers(0, len(history.events) - 1))
-    again = data.draw(st.integers(at + 1, len(history.events)))
-    events = [*history.events[:again], history.events[at], *history.events[again:]]
+def test_replaying_any_part_of_a_history_changes_nothing(history: History, data: st.DataObject) -> None:
+    """One event or many, at once or events later, in their order or in another."""
+    events = list(history.events)
+    part = data.draw(st.lists(st.sampled_from(history.events), min_size=1, max_size=2 * len(events)))
+    for event in part:
+        first = events.index(event)
+        events.insert(data.draw(st.integers(first + 1, len(events))), event)
     assert not compared(lines_of(history), lines_of(history.with_events(events)))
 
 
@@ -96,7 +99,7 @@ def test_the_order_of_different_accounts_in_the_file_does_not_matter(history: Hi
 
 
 @SLOW
-@given(history=histories(most_pauses=0))
+@given(history=histories())
 def test_a_day_rule_decides_once_per_rule_account_and_subject(history: History) -> None:
     days = {trigger.id for trigger in DAY_TRIGGERS}
     final = [line for line in lines_of(history) if line["trigger"] in days and line["outcome"] != "held"]
@@ -154,11 +157,13 @@ OF_OPEN_INVOICES = (
 @SLOW
 @given(history=histories(most_pauses=0))
 def test_nothing_is_sent_about_an_invoice_that_is_known_to_be_paid(history: History) -> None:
-    """Whatever was read by the instant of a decision to send, lagging or not, says that the invoice is open."""
+    """Whatever was read by the instant of a decision to send, lagging or not, says that something is owed."""
     for line in lines_of(history):
         if line["outcome"] == "sent" and line["trigger"] in OF_OPEN_INVOICES:
             book = _known(history, line["account_id"], parse_instant(line["decided_at"]))
-            assert book.invoices[line["subject"].split(":")[1]].open
+            invoice = book.invoices[line["subject"].split(":")[1]]
+            assert invoice.status == "open"
+            assert invoice.balance > 0
 
 
 def _known(history: History, account: str, until: Instant) -> Book:
