@@ -11,8 +11,8 @@ from app.domain.book import new_book
 from app.domain.calendar import EPOCH, local_clock
 from app.domain.decision import Decision
 from app.domain.occasion import Outcome
-from app.engine.decider import NEVER
 from app.engine.heart import Heart
+from app.engine.standing import NEVER
 from app.simulate.run import Notes
 from tests.builders import a_company, a_fact, a_rule, a_rulebook, account_event, invoice_event
 
