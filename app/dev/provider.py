@@ -11,7 +11,8 @@ from typing import Any, Final
 import orjson
 
 from app.contract.instants import DAY, HOUR, Instant, instant_of
-from app.dev.customers import Customer, Said, customer
+from app.dev.customers.customer import Customer, Said, written
+from app.dev.customers.story import customer
 from app.simulate.run import Pause, Span
 
 BEGIN: Final = date(2026, 6, 1)
@@ -68,7 +69,7 @@ def _broken(one: Customer, number: int) -> Said:
         "source": "/billing",
         "type": "billing.account.updated",
         "subject": one.id,
-        "time": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "time": written(at),
         "data": dict(one.data),
     }
     match number % 8:

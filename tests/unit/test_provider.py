@@ -2,13 +2,14 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
+import msgspec
+
 from app.config.check import Config, load_dir
-from app.contract.codec import decode
+from app.contract.codec import EVENT_TYPES, decode
 from app.contract.errors import ContractError, UnknownType
 from app.dev.provider import history, span
-from app.domain.builtin import BUILT_IN
 from app.domain.decision import Decision
-from app.domain.rules import Rulebook
+from app.domain.rules import Filters, Hours, Rule, Rulebook
 from app.simulate.run import simulate
 from app.triggers import REGISTRY
 
@@ -45,19 +46,47 @@ def test_an_accounts_story_does_not_depend_on_how_many_there_are() -> None:
     assert set(history(19)) <= set(history(30))
 
 
-def test_the_shipped_configuration_names_triggers_that_there_are() -> None:
-    assert {rule.trigger for rule in config().rules} <= set(REGISTRY)
-
-
 def test_every_rule_has_something_to_send() -> None:
     assert {decision.rule for decision in decided() if decision.outcome == "sent"} == {
-        rule.id for rule in config().rules if rule not in BUILT_IN
+        rule.id for rule in config().rules
     }
+
+
+def test_every_trigger_has_a_rule_and_something_to_send() -> None:
+    assert {decision.trigger for decision in decided() if decision.outcome == "sent"} == set(REGISTRY)
+
+
+def test_the_shipped_rules_use_every_kind_of_option() -> None:
+    rules = config().rules
+    assert {rule.late.policy for rule in rules} == {"send", "latest_only", "skip"}
+    for options, kind in (
+        (rules, Rule),
+        ([rule.when for rule in rules], Filters),
+        ([rule.hours for rule in rules], Hours),
+    ):
+        unused = set(kind.__struct_fields__) - {name for each in options for name in msgspec.to_builtins(each)}
+        assert unused <= {"channels", "template", "enabled", "enabled_at", "ends"}
 
 
 def test_the_history_shows_why_something_is_not_sent() -> None:
     reasons = {decision.reason for decision in decided()}
-    assert {"no_recipient", "opted_out", "late", "no_longer_true"} <= reasons
+    assert reasons >= {"no_recipient", "opted_out", "late", "no_longer_true", "filtered", "expired"}
+
+
+def test_the_history_shows_why_something_waits_and_what_is_superseded() -> None:
+    assert {decision.reason for decision in decided() if decision.outcome == "held"} == {
+        "unknown_account",
+        "holiday",
+        "weekday",
+        "window",
+        "capped",
+    }
+    assert "superseded" in {decision.outcome for decision in decided()}
+
+
+def test_every_type_of_event_comes_up() -> None:
+    sound = (line for line in history() if outcome(line) == "sound")
+    assert {decode(line, None, keyed=False).type for line in sound} == set(EVENT_TYPES)
 
 
 def test_some_records_are_broken_and_almost_all_are_sound() -> None:

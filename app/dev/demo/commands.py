@@ -46,7 +46,8 @@ def _interesting_mail(decisions: Sequence[Line]) -> Line | None:
     """Return the last mail of the account with the most kinds of decisions in the fewest lines."""
     accounts: dict[str, list[Line]] = defaultdict(list)
     for line in decisions:
-        accounts[line["account_id"]].append(line)
+        if line["account_id"] is not None:  # a login's has none
+            accounts[line["account_id"]].append(line)
     told = [lines for lines in accounts.values() if any(line["outcome"] == "sent" for line in lines)]
     if not told:
         return None

@@ -84,10 +84,13 @@ def compare_decisions(found: Iterable[Line], simulated: Iterable[Line]) -> Compa
     return Comparison(*totals, lost, doubled, different, unexpected)
 
 
-def compare_mails(sent: Iterable[Line], name_of: Callable[[str], str], mailbox: Mapping[str, int]) -> Comparison:
-    """Compare the decisions' dedup keys with how often each Message-ID came; `name_of` gives a key's local part."""
-    wanted = Counter({name_of(key): 1 for line in sent for key in line["dedup_keys"]})
-    keys = {name_of(key): key for line in sent for key in line["dedup_keys"]}
+def compare_mails(decisions: Iterable[Line], name_of: Callable[[str], str], mailbox: Mapping[str, int]) -> Comparison:
+    """Compare the dedup keys of what is sent with how often each Message-ID came.
+
+    `name_of` gives a key's local part. What is only held has keys, too, and no mail.
+    """
+    keys = {name_of(key): key for line in decisions if line["outcome"] == "sent" for key in line["dedup_keys"]}
+    wanted = Counter(keys.keys())
     came = Counter[str]()
     for message_id, count in mailbox.items():
         came[message_id.strip("<> ").partition("@")[0]] += count

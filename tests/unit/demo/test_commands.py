@@ -28,6 +28,12 @@ def test_the_mail_asked_about_is_of_the_account_with_the_most_to_tell() -> None:
     assert why.lines[0].endswith("whimbrel decisions --account a2")
 
 
+def test_of_a_login_nothing_is_asked() -> None:
+    logins = [a_line() | {"account_id": None, "rule": "user_created", "outcome": each} for each in ("sent", "skipped")]
+    why, *_ = commands(a_plan(), "127.0.0.1:9092", [*logins, a_line("a2")], RULES)
+    assert why.asks.startswith("Why did a2 get past-due-7")
+
+
 def test_the_rule_to_change_is_the_one_with_an_x_that_sent_most() -> None:
     lines = [a_line(), *(a_line(f"a{number}", rule="first-invoice") for number in range(9))]
     _, what_if, _ = commands(a_plan(), "127.0.0.1:9092", lines, RULES)

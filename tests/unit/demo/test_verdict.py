@@ -72,6 +72,11 @@ def test_each_mail_once_is_equal_whoever_sent_it() -> None:
     assert mails_line(comparison) == "2 notifications sent = 2 mails in the mailbox · lost 0 · doubled 0"
 
 
+def test_what_was_held_and_then_not_sent_lacks_no_mail() -> None:
+    held = a_line("a1", outcome="held", reason="window") | {"dedup_keys": a_line()["dedup_keys"]}
+    assert compare_mails([held, a_line("a1", outcome="skipped", reason="late")], name_of, {}).equal
+
+
 def test_a_mail_that_never_came_is_lost_by_its_key() -> None:
     comparison = compare_mails([a_line(), a_line("a2")], name_of, mails(a_line()))
     assert comparison.differences == ["lost: past-due-7|a2|invoice:i1:2026-06-03:7|c1|email"]
