@@ -1,7 +1,8 @@
 """A made-up provider's history for the demo: the same seed gives the same lines, byte by byte.
 
 Accounts of three companies, in part imported; two months of invoices, paid on time, late, in part, by card after
-failures, or never; and what real logs hold besides: events sent twice, events that lag, and records that are broken.
+failures, or never; of technicians' visits, data used up, and what is done in the portal (`customers`, a file a strand);
+and what real logs hold besides: events sent twice, events that lag, and records that are broken.
 """
 
 from collections.abc import Iterator

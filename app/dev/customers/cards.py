@@ -14,6 +14,8 @@ def keep_cards(one: Customer) -> None:
     if not one.autopay and not one.chance(0.15):
         return
     card = _card(one)
+    if one.autopay:
+        one.method = {"kind": "card", "brand": card["brand"], "last4": card["last4"]}
     if one.imported:
         at = one.joined - timedelta(hours=10)
         one.say("billing.card.snapshot", at, card)

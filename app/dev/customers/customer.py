@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from app.contract.instants import Instant, format_instant, instant_of
+from app.contract.instants import format_instant, instant_of
 
 CURRENCIES: Final = {"harbor": "USD", "mesa": "USD", "nordlicht": "EUR"}
 
@@ -32,6 +32,8 @@ class Customer:
     days: int
     said: list[Said] = field(default_factory=list)
     autopay: bool = False
+    method: dict[str, Any] = field(default_factory=lambda: {"kind": "bank"})
+    """What payments are made with."""
     data: dict[str, Any] = field(default_factory=dict)
     """The account as `billing.account.updated` tells of it."""
     joined: datetime = field(init=False)
@@ -89,5 +91,4 @@ def instant(day: date, second: int = 0) -> datetime:
 
 def written(at: datetime) -> str:
     """Return the instant as events write it."""
-    whole: Instant = instant_of(at)
-    return format_instant(whole)
+    return format_instant(instant_of(at))
