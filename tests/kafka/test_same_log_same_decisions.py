@@ -20,13 +20,11 @@ from app.dev.mailbox import Mailbox
 from app.dev.provider import history, span
 from app.domain.occasion import Outcome
 from app.domain.rules import Rulebook
-from app.engine.records import COMMIT_KEY, decode_commit
 from app.engine.writing import as_line
 from app.simulate.run import Pause, Span, simulate
-from app.streams import client
 from app.streams.names import Names
 from app.triggers import REGISTRY
-from tests.kafka.system import PARTITIONS, System, came, comparable, ending, seeded, wanted_mails
+from tests.kafka.system import System, came, comparable, ending, seeded, wanted_mails
 from tests.kafka.waiting import eventually
 
 pytestmark = pytest.mark.kafka
@@ -77,7 +75,7 @@ async def test_a_forecast_by_the_rows_of_running_workers_is_what_simulate_decide
         await system.prepare(config)
         system.start("one")
         await system.play(known, Span(whole.begin, now), 10 * MINUTE)
-        await eventually(lambda: reached(system, now), 120)
+        await eventually(lambda: system.worked_off(now), 120)
     ahead = simulated(known, config, Span(whole.begin, later))
     ahead = [
         each for each in ahead[len(simulated(known, config, Span(whole.begin, now))) :] if each["outcome"] != "held"
@@ -106,14 +104,6 @@ def time_of(line: bytes) -> Instant:
         return decode(line, None, keyed=False).time
     except ContractError:
         return 0
-
-
-async def reached(system: System, instant: Instant) -> bool:
-    """Whether every partition has completed the tick of that instant."""
-    journal = await client.read(system.bootstrap, system.names.book_journal)
-    newest = {record.partition: decode_commit(record.value or b"") for record in journal if record.key == COMMIT_KEY}
-    cursors = [commit.cursor for commit in newest.values()]
-    return len(cursors) == PARTITIONS and all(c and c.after is None and c.instant >= instant for c in cursors)
 
 
 async def test_killed_again_and_again_two_workers_decide_the_same_and_every_mail_comes_once(

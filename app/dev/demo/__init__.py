@@ -1,1 +1,1 @@
-"""`make demo`: a provider's two months in about a minute, on real Kafka, with the promise checked at the end."""
+"""`make demo`: a provider's two months in about two minutes, on real Kafka, with the promise checked at the end."""
