@@ -30,10 +30,15 @@ FENCE_KEY: Final = b"~fence"
 BATCH_BYTES: Final = 4 << 20
 """The largest batch that is appended; the topic takes twice as much (topics.py)."""
 REQUEST_BYTES: Final = 16 << 20
+FENCED: Final = (ProducerFenced, InvalidProducerEpoch)
 
 
 class FenceError(WhimbrelError):
     """The journal cannot be fenced."""
+
+
+class TakenOverError(WhimbrelError):
+    """A later writer has fenced this one: what it had in hand is its successor's."""
 
 
 class JournalWriter:
@@ -87,7 +92,12 @@ class JournalWriter:
             raise FenceError(f"{self.topic}[{self.partition}]: appended to before it was fenced")
         batch.close()  # an open batch might be joined by a later record
         future = await self._producer.send_batch(batch, self.topic, partition=self.partition)
-        metadata = await self._patience.acknowledged(future, f"{self.topic}[{self.partition}]")
+        try:
+            metadata = await self._patience.acknowledged(future, f"{self.topic}[{self.partition}]")
+        except FENCED as error:
+            raise TakenOverError(
+                f"{self.topic}[{self.partition}]: another worker has taken the partition over; start this one again"
+            ) from error
         if metadata.offset < 0:
             raise FenceError(f"{self.topic}[{self.partition}]: the broker knows the batch, but not where it is")
         return int(metadata.offset)
@@ -135,7 +145,7 @@ class JournalWriter:
         future = await producer.send_batch(batch, self.topic, partition=self.partition)
         try:
             await self._patience.acknowledged(future, f"{self.topic}[{self.partition}]")
-        except (ProducerFenced, InvalidProducerEpoch):
+        except FENCED:
             return
         finally:
             await asyncio.shield(producer.stop())
