@@ -6,17 +6,20 @@ those of one; a name started again keeps its own. `command` replaces `python -m 
 installs failpoints, is `("tests.faults.worker",)`.
 
 Faults: `kill`, `term`, `stop`, `cont`. `supervise` (a task) starts whatever has ended again, as a supervisor does, and
-keeps a list of ends with exit status and last log line; what `leave` has ended stays away. `finish` ends all of them
-and names those that hang.
+keeps a list of ends with exit status and last log line; what `leave` or `rest` has ended stays away. `finish` ends all
+of them and names those that hang.
 """
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from http.client import OK
 from pathlib import Path
+from urllib.request import urlopen
 
 from app.dev.process import Process
 
@@ -26,6 +29,7 @@ AGAIN_SECONDS = 1.0
 """Before a worker that has ended by itself is started again."""
 END_SECONDS = 12.0
 """A worker promises to end within 10 s of SIGTERM."""
+ENDS = "CRITICAL app.streams.worker: ends: "
 KILLED, TERMINATED, FAILED = 128 + signal.SIGKILL, 128 + signal.SIGTERM, 1
 
 
@@ -38,16 +42,26 @@ class Worker:
     environment: dict[str, str]
     process: Process
     wanted: bool = True
-    stopped: bool = False
+    begins: int = 0
+    """Where its life begins in its log."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A worker's end: `status` is 128 + n where signal n ended it; `last` the last line of its log."""
+    """A worker's end: `status` is 128 + n where signal n ended it; `last` the last lines of its log.
+
+    Of one that has ended by itself these begin with what it says of that: `… ends: REASON`.
+    """
 
     name: str
     status: int
     last: str
+
+    @property
+    def explained(self) -> bool:
+        """Whether it was ended by a signal, or says why it ended in words."""
+        said = ENDS in self.last or self.last.rpartition("\n")[2].startswith("error: ")
+        return self.status != FAILED or (said and "Traceback" not in self.last)
 
 
 @dataclass
@@ -62,16 +76,17 @@ class Workers:
     ended: list[Ended] = field(default_factory=list)
     _workers: dict[str, Worker] = field(default_factory=dict)
 
-    def start(self, name: str, app: str = "triggers", **environment: str) -> None:
-        """Start a worker, with the variables of an earlier one of that name."""
+    def start(self, name: str, app: str = "triggers", command: Sequence[str] | None = None, **environment: str) -> None:
+        """Start a worker, with the variables of an earlier one of that name. `command` counts for this life alone."""
         earlier = self._workers.get(name)
         own = {**(earlier.environment if earlier else {}), **environment}
+        begins = self.log(name).stat().st_size if earlier else 0
         process = Process(
-            [sys.executable, "-m", *self.command, app],
+            [sys.executable, "-m", *(command or self.command), app],
             log=self.log(name),
             environment={**os.environ, **self.settings, **self._places(name), **own},
         )
-        self._workers[name] = Worker(name, app, own, process)
+        self._workers[name] = Worker(name, app, own, process, begins=begins)
 
     def _places(self, name: str) -> dict[str, str]:
         return {
@@ -101,9 +116,27 @@ class Workers:
         """Return the log of all lives of a worker."""
         return self.log(name).read_text(errors="replace") if self.log(name).exists() else ""
 
+    def life(self, name: str) -> str:
+        """Return the log of a worker's newest life."""
+        return self.log(name).read_bytes()[self._workers[name].begins :].decode(errors="replace")
+
+    def ready(self, name: str) -> bool:
+        """Whether the worker says so: it is in its group, and all of its partitions are restored."""
+        port = re.search(r"metrics_port=(\d+)", self.life(name))
+        try:
+            return port is not None and urlopen(f"http://127.0.0.1:{port[1]}/readyz", timeout=5).status == OK
+        except OSError:  # an answer of 503 is one
+            return False
+
     def logs(self) -> str:
         """Return the ends of all logs, for a failure's message."""
         return "\n".join(f"{name}:\n{self.logged(name)[-1500:]}" for name in self._workers)
+
+    async def up(self, name: str) -> str:
+        """Wait until the worker has a process, and return its name: what strikes shall hit."""
+        while not self._workers[name].process.running:  # noqa: ASYNC110 - the supervisor tells nobody
+            await asyncio.sleep(LOOK_SECONDS)
+        return name
 
     def kill(self, name: str) -> None:
         """End a worker as a crash would."""
@@ -115,18 +148,19 @@ class Workers:
 
     def stop(self, name: str) -> None:
         """Let a worker stand still."""
-        self._workers[name].stopped = True
         self._workers[name].process.send(signal.SIGSTOP)
 
     def cont(self, name: str) -> None:
         """Let it go on."""
         self._workers[name].process.send(signal.SIGCONT)
-        self._workers[name].stopped = False
 
-    def leave(self, name: str) -> None:
-        """End a worker in good order, for good."""
-        self._workers[name].wanted = False
+    async def leave(self, name: str) -> None:
+        """End a worker in good order, for good; raise AssertionError where it does not end in time."""
+        worker = self._workers[name]
+        worker.wanted = False
         self.term(name)
+        status = await asyncio.to_thread(worker.process.wait, END_SECONDS)
+        assert status in {0, TERMINATED}, f"{name}, asked to end: {status}\n{self.logged(name)[-1500:]}"
 
     def rest(self, name: str) -> None:
         """Kill a worker, for good."""
@@ -150,13 +184,15 @@ class Workers:
 
     def _note(self, worker: Worker) -> int:
         status = worker.process.wait()
-        lines = self.logged(worker.name).strip().splitlines()
-        self.ended.append(Ended(worker.name, status or 0, lines[-1] if lines else ""))
+        life = self.life(worker.name)
+        self.ended.append(
+            Ended(worker.name, status or 0, life[life.rfind(ENDS) :] if ENDS in life else life.rstrip()[-1_000:])
+        )
         return status or 0
 
     def unexplained(self) -> list[Ended]:
-        """Return the ends that were nobody's doing and whose last line does not say why."""
-        return [each for each in self.ended if each.status == FAILED and "ends: " not in each.last]
+        """Return the ends that were nobody's doing and that do not say why."""
+        return [each for each in self.ended if not each.explained]
 
     def finish(self, seconds: float = END_SECONDS) -> list[str]:
         """End all in good order; return a line for each that did not end well within `seconds`."""

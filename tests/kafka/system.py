@@ -1,10 +1,6 @@
 """The whole of Whimbrel on a real broker: worker processes, a real SMTP server, and what they have written."""
 
-import os
 import random
-import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +20,7 @@ from app.simulate.run import Span
 from app.streams import client, config_apply, topics
 from app.streams.names import Names
 from tests.compare import FIELDS
+from tests.faults.cluster import APP_COMMAND, Workers
 
 PARTITIONS = 4
 
@@ -37,45 +34,33 @@ class System:
         self.bootstrap = bootstrap
         self.names = names
         self.directory = directory
-        self.workers: dict[str, subprocess.Popen[bytes]] = {}
-        self._smtp_port = smtp_port
         self._partitions = partitions
+        settings = {
+            "WHIMBREL_KAFKA": bootstrap,
+            "WHIMBREL_PREFIX": names.prefix,
+            "WHIMBREL_SESSION_SECONDS": "3",
+            "WHIMBREL_TICKS": "external",
+            "WHIMBREL_PARTITIONS": str(partitions),
+            "WHIMBREL_SMTP_PORT": str(smtp_port),
+        }
+        self.workers = Workers(directory, settings)
 
     async def prepare(self, config: Config) -> None:
         """Create the topics, and apply a configuration as it is written."""
         await topics.create(self.bootstrap, self.names, self._partitions, 1)
         await config_apply.apply(self.bootstrap, self.names.config, config, as_written=True)
 
-    def start(
-        self, name: str, app: str = "triggers", command: Sequence[str] = ("app", "worker"), **environment: str
-    ) -> None:
+    def start(self, name: str, app: str = "triggers", command: Sequence[str] = APP_COMMAND, **environment: str) -> None:
         """Start a worker; its log goes on where an earlier one of that name ended. `command`: a module, arguments."""
-        settings = {
-            "WHIMBREL_KAFKA": self.bootstrap,
-            "WHIMBREL_PREFIX": self.names.prefix,
-            "WHIMBREL_STATE": str(self.directory / name),
-            "WHIMBREL_WORKER": name,
-            "WHIMBREL_SESSION_SECONDS": "3",
-            "WHIMBREL_TICKS": "external",
-            "WHIMBREL_PARTITIONS": str(self._partitions),
-            "WHIMBREL_SMTP_PORT": str(self._smtp_port),
-        }
-        with (self.directory / f"{name}.log").open("ab") as log:
-            self.workers[name] = subprocess.Popen(
-                [sys.executable, "-m", *command, app],
-                env={**os.environ, **settings, **environment},
-                stdout=log,
-                stderr=log,
-            )
+        self.workers.start(name, app, command, **environment)
 
     def kill(self, name: str) -> None:
         """End a worker as a crash would."""
-        self.workers[name].kill()
-        self.workers[name].wait()
+        self.workers.kill(name)
 
     def logs(self) -> str:
         """Return the ends of all logs, for a failure's message."""
-        return "\n".join(f"{log}:\n{log.read_text()[-1500:]}" for log in sorted(self.directory.glob("*.log")))
+        return self.workers.logs()
 
     async def play(self, lines: Sequence[bytes], span: Span, step: Instant) -> None:
         """Publish a history with its ticks."""
@@ -140,7 +125,4 @@ def ending(system: System) -> Iterator[System]:
     try:
         yield system
     finally:
-        for worker in system.workers.values():
-            if worker.poll() is None:
-                worker.send_signal(signal.SIGKILL)
-                worker.wait()
+        system.workers.end()

@@ -97,12 +97,12 @@ async def test_one_too_many_ends_the_worker_and_the_next_one_too_until_more_is_a
         payments = [a_payment(now, account=BAD, payment_id=f"p{number}") for number in range(5)]
         await tell(system, account_event(now, account=BAD), account_event(now, account="a1"), *payments)
         await tell(system, a_payment(now, account="a1"))
-        assert await asyncio.to_thread(system.workers["one"].wait, 60) == 1
+        assert await asyncio.to_thread(system.workers["one"].process.wait, 60) == 1
         said = f"ends: partition 0: 2 dead letters within an hour, and {names.billing}@4 would be one more"
         log = tmp_path / "one.log"
         assert log.read_text().count(said) == 1
         system.start("one", command=MISTAKEN, **LIVE, WHIMBREL_DEAD_LETTERS_PER_HOUR="2")
-        assert await asyncio.to_thread(system.workers["one"].wait, 60) == 1
+        assert await asyncio.to_thread(system.workers["one"].process.wait, 60) == 1
         assert log.read_text().count(said) == 2
         assert [letter["offset"] for letter in listed(system)] == [2, 3]
         system.start("one", command=MISTAKEN, **LIVE, WHIMBREL_DEAD_LETTERS_PER_HOUR="20")

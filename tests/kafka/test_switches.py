@@ -50,7 +50,7 @@ class Running(System):
         """Whether what happens from now on is live in both partitions, each with a worker of its own."""
         journal = await client.read(self.bootstrap, self.names.book_journal)
         begun = {record.partition for record in journal if record.key == COMMIT_KEY}
-        return begun == {0, 1} and all("lane runs" in self.log(name) for name in self.workers)
+        return begun == {0, 1} and all("lane runs" in self.log(name) for name in self.workers.names())
 
     def log(self, name: str) -> str:
         return (self.directory / f"{name}.log").read_text()
@@ -74,7 +74,7 @@ class Running(System):
         await eventually(lambda: self._all_read(record.offset), 20)
 
     async def _all_read(self, offset: int) -> bool:
-        return all(f"configuration in force offset={offset}" in self.log(name) for name in self.workers)
+        return all(f"configuration in force offset={offset}" in self.log(name) for name in self.workers.names())
 
     async def outcomes(self) -> dict[str, list[str]]:
         """What was decided of each payment, in order."""
