@@ -36,8 +36,8 @@ bench: .venv/ready ## throughput beside its peers, restore, day scan: see docs/b
 previews: .venv/ready ## every message as a picture, in .previews (needs Chromium)
 	@$(BIN)/python -m app.dev.previews .previews
 
-faults: .venv/ready ## the long tests under fire
-	@$(BIN)/python -m pytest tests/faults -m long
+faults: .venv/ready ## every run under fire, and the table of all runs so far
+	@$(BIN)/python -m pytest tests/faults -m long; status=$$?; $(BIN)/python -m tests.faults.report; exit $$status
 
 clean: ## forget the environment, the demo's data and every cache of the tools
-	@rm -rf .venv .demo .previews .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info build
+	@rm -rf .venv .demo .previews .faults .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info build

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.faults.results import this_session
-from tests.kafka.conftest import kafka, names
+from tests.kafka.conftest import kafka, names, own_kafka
 
-__all__ = ["kafka", "names", "pytest_terminal_summary"]
+__all__ = ["kafka", "names", "own_kafka", "pytest_terminal_summary"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -6,18 +6,21 @@ its own time (`app.dev.publish`): `played` is all of it, `parts(0.5)` splits it 
 between two parts; `publish` sends a part, spread over so many seconds.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from app.config.check import Config, load_dir
 from app.contract.instants import DAY, MINUTE, Instant
 from app.dev.play import Played, Ticked, play
 from app.dev.provider import history, span
 from app.dev.publish import publish_played
-from app.domain.rules import Rulebook
+from app.domain.rules import Late, Rulebook
 from app.engine.writing import as_line
 from app.simulate.run import Pause, Span, simulate
 from app.streams.names import Names
@@ -38,6 +41,13 @@ class Load:
     config: Config
     span: Span
     step: Instant = STEP
+    later: Config | None = None
+    """Applied in the middle, in place of `config`: all versions of all rules."""
+
+    @property
+    def whole(self) -> Config:
+        """The configuration that knows everything, for `simulate`."""
+        return self.later or self.config
 
     @cached_property
     def played(self) -> Part:
@@ -63,7 +73,7 @@ class Load:
     def _simulated(self) -> tuple[list[dict[str, Any]], int]:
         played = sorted(each.line.number for each in self.played if isinstance(each, Played))
         lines = [self.lines[number - 1] for number in played]
-        decisions, breaches = simulate(lines, Rulebook(self.config.rules, self.config.companies), self.span)
+        decisions, breaches = simulate(lines, Rulebook(self.whole.rules, self.whole.companies), self.span)
         return [as_line(decision) for decision in decisions], len(breaches)
 
     def parts(self, *shares: float) -> list[Part]:
@@ -84,7 +94,7 @@ class Load:
         await publish_played(bootstrap, names, part, begin, day_seconds=pace)
 
 
-def provider(seed: int, accounts: int = 120, days: int = 28, pauses: Sequence[Pause] = ()) -> Load:
+def provider(seed: int, accounts: int = 400, days: int = 28, pauses: Sequence[Pause] = ()) -> Load:
     """Return the made-up provider's history."""
     whole = span(days)
     return Load(
@@ -92,3 +102,16 @@ def provider(seed: int, accounts: int = 120, days: int = 28, pauses: Sequence[Pa
         config=load_dir(ROOT / "deploy" / "config", REGISTRY),
         span=Span(whole.begin, whole.until, tuple(pauses)),
     )
+
+
+def changing(load: Load, share: float) -> Load:
+    """Return the load with rules that change at this share of its span: another X, another hour, one disabled."""
+    instant = load.span.begin + round(share * (load.span.until - load.span.begin))
+    changes: dict[str, dict[str, Any]] = {
+        "past-due-7": {"x": 5},
+        "due-today": {"send_at": "11:00"},
+        "past-due-1": {"late": Late("send", 2 * DAY)},
+        "autopay-failed": {"enabled": False},
+    }
+    later = [replace(r, enabled_at=instant, version=2, **changes[r.id]) for r in load.config.rules if r.id in changes]
+    return dataclasses.replace(load, later=Config((*load.config.rules, *later), load.config.companies))

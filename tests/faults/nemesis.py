@@ -7,8 +7,9 @@ whom it has hit: `async def fault(chance: random.Random) -> str`. Builders here 
     kill_broker(broker), stop_broker(broker, seconds)             a DevKafka of the test's own
     trouble(relay, moods, seconds)                                the SMTP server's moods, see relay.py
 
-`Nemesis(chance).storm({"kill": kill(workers), …}, until=task, every=(1, 4))` strikes with one after the other, at
-random, until `task` is done; `strike("kill", kill(workers))` strikes once. `counts` says how often each has struck.
+`Nemesis(seed).storm({"kill": kill(workers), …}, until=task, every=(1, 4))` strikes with one after the other, at random,
+until `task` is done; two storms may rage at once. `strike("kill", kill(workers))` strikes once. `counts` says how often
+each has struck.
 """
 
 import asyncio
@@ -37,11 +38,12 @@ class Strike:
 
 
 class Nemesis:
-    """Strikes, and keeps a record. The choices are those of `chance`; when a strike comes is not repeatable."""
+    """Strikes, and keeps a record. Each storm's choices follow from `seed`; the instants are the machine's."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, seed: str) -> None:
         self.strikes: list[Strike] = []
-        self._chance = chance
+        self._seed = seed
+        self._chance = random.Random(seed)
         self._begun = time.monotonic()
 
     @property
@@ -49,10 +51,10 @@ class Nemesis:
         """Return how often each fault has struck."""
         return dict(Counter(each.what for each in self.strikes))
 
-    async def strike(self, what: str, fault: Fault) -> None:
+    async def strike(self, what: str, fault: Fault, chance: random.Random | None = None) -> None:
         """Strike once."""
         seconds = time.monotonic() - self._begun
-        self.strikes.append(Strike(seconds, what, await fault(self._chance)))
+        self.strikes.append(Strike(seconds, what, await fault(chance or self._chance)))
 
     def note(self, what: str, whom: str) -> None:
         """Record what a scenario did by itself."""
@@ -61,13 +63,18 @@ class Nemesis:
     async def storm(
         self, faults: Mapping[str, Fault], until: "asyncio.Task[None]", every: tuple[float, float] = (0.5, 2.5)
     ) -> None:
-        """Strike with one of `faults` after the other, with pauses between `every` (seconds), until a task is done."""
-        names = sorted(faults)
+        """Strike with one fault after the other until a task is done, with pauses of `every` (least, most: seconds).
+
+        Each strikes once before any strikes again.
+        """
+        chance = random.Random(f"{self._seed} {sorted(faults)}")
+        names: list[str] = []
         while not until.done():
-            await asyncio.wait([until], timeout=self._chance.uniform(*every))
+            await asyncio.wait([until], timeout=chance.uniform(*every))
             if not until.done():
-                name = self._chance.choice(names)
-                await self.strike(name, faults[name])
+                names = names or chance.sample(sorted(faults), len(faults))
+                name = names.pop()
+                await self.strike(name, faults[name], chance)
         await until
 
 
@@ -75,7 +82,7 @@ def kill(workers: Workers, app: str | None = None) -> Fault:
     """kill -9."""
 
     async def fault(chance: random.Random) -> str:
-        name = chance.choice(workers.names(app))
+        name = await workers.up(chance.choice(workers.names(app)))
         await asyncio.to_thread(workers.kill, name)
         return name
 
@@ -86,7 +93,7 @@ def term(workers: Workers, app: str | None = None) -> Fault:
     """SIGTERM; over when the worker has ended, which `Workers.finish` and the supervisor look at."""
 
     async def fault(chance: random.Random) -> str:
-        name = chance.choice(workers.names(app))
+        name = await workers.up(chance.choice(workers.names(app)))
         workers.term(name)
         return name
 
@@ -97,7 +104,7 @@ def stop(workers: Workers, seconds: Sequence[float], app: str | None = None) -> 
     """SIGSTOP for one of `seconds`, then SIGCONT."""
 
     async def fault(chance: random.Random) -> str:
-        name, pause = chance.choice(workers.names(app)), chance.choice(seconds)
+        name, pause = await workers.up(chance.choice(workers.names(app))), chance.choice(seconds)
         workers.stop(name)
         await asyncio.sleep(pause)
         workers.cont(name)

@@ -6,9 +6,10 @@
         await run.nemesis.storm({"kill": kill(run.workers)}, until=playing)
         await run.finish()                              # works off, ends the workers, verifies, asserts
 
-`run.workers`, `run.relay`, `run.nemesis`, `run.watch`, `run.chance` are there to be used meanwhile; `environment` are
-WHIMBREL_* variables for all workers. The result's line is printed at the session's end (conftest.py).
-`finish(unknown=False)` also demands that no outcome is unknown.
+`run.workers`, `run.relay`, `run.nemesis`, `run.watch`, `run.chance` are there to be used meanwhile; a keyword
+WHIMBREL_X is a variable for all workers. `finish(unknown=False)` also demands that no outcome is unknown. The result's
+line is printed at the session's end (conftest.py). `Stage` is a run without load and relay, for other apps and other
+verdicts.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,6 +34,7 @@ from tests.faults.nemesis import Nemesis
 from tests.faults.relay import Relay
 from tests.faults.results import Result, keep, this_session
 from tests.faults.watch import Watch
+from tests.kafka.waiting import eventually
 
 PARTITIONS = 4
 SMTP_TIMEOUT = 0.5
@@ -46,8 +48,8 @@ def seed() -> int:
     return int(os.environ.get("WHIMBREL_FAULT_SEED", "1"))
 
 
-class Run:
-    """See the module."""
+class Stage:
+    """Workers over topics of their own, watched and supervised while the context lasts. `settings` are WHIMBREL_*."""
 
     def __init__(
         self,
@@ -55,44 +57,29 @@ class Run:
         bootstrap: str,
         names: Names,
         directory: Path,
-        load: Load,
         *,
         partitions: int = PARTITIONS,
         static: bool = True,
-        command: tuple[str, ...] = APP_COMMAND,
-        **environment: str,
+        command: Sequence[str] = APP_COMMAND,
+        **settings: str,
     ) -> None:
         self.name = name
         self.bootstrap = bootstrap
         self.names = names
-        self.load = load
         self.seed = seed()
         self.chance = random.Random(f"{name} {self.seed}")
-        self.nemesis = Nemesis(self.chance)
-        self.relay = Relay(random.Random(f"relay {name} {self.seed}"), late=FINAL_REPLY_SECONDS + 1)
+        self.nemesis = Nemesis(f"{name} {self.seed}")
         self.watch = Watch(bootstrap, names)
-        self.workers = Workers(directory, {}, command, static)
+        own = {"WHIMBREL_KAFKA": bootstrap, "WHIMBREL_PREFIX": names.prefix, "WHIMBREL_SESSION_SECONDS": "3"}
+        self.workers = Workers(directory, own | settings, command, static)
         self._partitions = partitions
-        self._environment = environment
         self._tasks: list[asyncio.Task[None]] = []
         self._begun = time.monotonic()
 
     async def __aenter__(self) -> Self:
-        await self.relay.__aenter__()
-        self.workers.settings = {
-            "WHIMBREL_KAFKA": self.bootstrap,
-            "WHIMBREL_PREFIX": self.names.prefix,
-            "WHIMBREL_SESSION_SECONDS": "3",
-            "WHIMBREL_TICKS": "external",
-            "WHIMBREL_SMTP_PORT": str(self.relay.port),
-            "WHIMBREL_SMTP_TIMEOUT": str(SMTP_TIMEOUT),
-            "WHIMBREL_RETRY_SECONDS": "1",
-            **self._environment,
-        }
         await topics.create(self.bootstrap, self.names, self._partitions, None)
-        await config_apply.apply(self.bootstrap, self.names.config, self.load.config, as_written=True)
-        self._beside(self.watch.run())
-        self._beside(self.workers.supervise())
+        self.beside(self.watch.run())
+        self.beside(self.workers.supervise())
         return self
 
     async def __aexit__(
@@ -102,12 +89,68 @@ class Run:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self.workers.end)
-        await self.relay.__aexit__(None, None, None)
 
-    def _beside(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    def beside(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Do something beside; what it raises, `settle` raises."""
         task = asyncio.create_task(work)
         self._tasks.append(task)
         return task
+
+    async def settle(self, seconds: float = 120.0) -> list[str]:
+        """Wait until all that was published is worked off; return what is not after `seconds`."""
+        idle = asyncio.create_task(self.watch.idle(seconds))
+        while not idle.done():
+            await asyncio.wait([idle, *(task for task in self._tasks if not task.done())], timeout=1)
+            for task in self._tasks:
+                if task.done():
+                    task.result()
+        return await idle
+
+    def result(self, wrong: list[str], **figures: Any) -> Result:
+        """Return the result, with `figures` of Result."""
+        return Result(
+            name=self.name,
+            seed=self.seed,
+            at=format_instant(clock.now()),
+            seconds=round(time.monotonic() - self._begun, 1),
+            faults=self.nemesis.counts,
+            stall=round(self.watch.longest_stall, 1),
+            ends=dict(Counter(str(each.status) for each in self.workers.ended)),
+            wrong=wrong
+            + [f"{each.name} ended and did not say why: {each.last}" for each in self.workers.unexplained()],
+            **figures,
+        )
+
+    def conclude(self, result: Result) -> Result:
+        """Keep the result; raise AssertionError where it is wrong."""
+        keep(result)
+        this_session.append(result)
+        assert not result.wrong, "\n".join([result.line(), *result.wrong[:MOST_SAID], self.workers.logs()])
+        return result
+
+
+class Run(Stage):
+    """A stage with a load to play and an SMTP server: see the module."""
+
+    def __init__(self, name: str, bootstrap: str, names: Names, directory: Path, load: Load, **options: Any) -> None:
+        """`options` are Stage's."""
+        external = {"WHIMBREL_TICKS": "external", "WHIMBREL_SMTP_TIMEOUT": f"{SMTP_TIMEOUT}"}
+        super().__init__(name, bootstrap, names, directory, **{**external, "WHIMBREL_RETRY_SECONDS": "1", **options})
+        self.load = load
+        self.relay = Relay(random.Random(f"relay {name} {self.seed}"), late=FINAL_REPLY_SECONDS + 1)
+
+    async def __aenter__(self) -> Self:
+        await self.relay.__aenter__()
+        self.workers.settings = {**self.workers.settings, "WHIMBREL_SMTP_PORT": str(self.relay.port)}
+        await super().__aenter__()
+        await config_apply.apply(self.bootstrap, self.names.config, self.load.config, as_written=True)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await super().__aexit__(kind, error, trace)
+        await self.relay.__aexit__(kind, error, trace)
 
     def begin(self, triggers: int = 2, senders: int = 1) -> None:
         """Start workers: t1, t2, … and s1, s2, …"""
@@ -118,15 +161,16 @@ class Run:
     def play(self, seconds: float, part: Part | None = None) -> "asyncio.Task[None]":
         """Publish the load, or a part of it, spread over `seconds`."""
         whole = self.load.played if part is None else part
-        return self._beside(self.load.publish(self.bootstrap, self.names, whole, seconds))
+        return self.beside(self.load.publish(self.bootstrap, self.names, whole, seconds))
 
-    async def settle(self, seconds: float = 120.0) -> list[str]:
-        """Wait until all that was published is worked off; return what is not after `seconds`."""
-        undone = await self.watch.idle(seconds)
-        for task in self._tasks:
-            if task.done():
-                task.result()  # whatever has gone wrong beside is said first
-        return undone
+    async def becomes(self, share: float, seconds: float = 60.0) -> None:
+        """Wait until that share of the load's decisions is written."""
+        goal = share * len(self.load.expected)
+
+        async def there() -> bool:
+            return len(self.watch.decided) >= goal
+
+        await eventually(there, seconds)
 
     async def finish(self, seconds: float = 120.0, *, unknown: bool = True) -> Result:
         """Work off, end the workers, verify and keep the result; raise AssertionError where it is wrong."""
@@ -137,10 +181,7 @@ class Run:
         result = self._judged(found, wrong)
         if not unknown and result.unknown:
             result.wrong.append(f"{result.unknown} unknown outcomes where there is no reason for any")
-        keep(result)
-        this_session.append(result)
-        assert not result.wrong, "\n".join([result.line(), *result.wrong[:MOST_SAID], self.workers.logs()])
-        return result
+        return self.conclude(result)
 
     def _judged(self, found: Evidence, wrong: list[str]) -> Result:
         missing, extra = verifier.decisions(self.load.expected, found.decisions)
@@ -150,17 +191,12 @@ class Run:
         ]
         wrong += [f"missing: {each.decode()}" for each in missing] + [f"extra: {each.decode()}" for each in extra]
         wrong += mails.lost + mails.doubled + mails.wrong + differences + found.wrong
-        wrong += [f"{each.name} ended and did not say why: {each.last}" for each in self.workers.unexplained()]
         if len(found.dead) != self.load.broken:
             wrong.append(f"{len(found.dead)} dead letters instead of {self.load.broken}")
-        return Result(
-            name=self.name,
-            seed=self.seed,
-            at=format_instant(clock.now()),
-            seconds=round(time.monotonic() - self._begun, 1),
+        return self.result(
+            wrong,
             facts=self.load.facts,
             decisions=len(self.load.expected),
-            faults=self.nemesis.counts,
             found=len(found.decisions),
             missing=missing.total(),
             extra=extra.total(),
@@ -172,7 +208,4 @@ class Run:
             dead=len(found.dead),
             repeats=found.repeats,
             differences=len(differences),
-            stall=round(self.watch.longest_stall, 1),
-            ends=dict(Counter(str(each.status) for each in self.workers.ended)),
-            wrong=wrong,
         )

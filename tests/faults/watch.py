@@ -53,6 +53,8 @@ class Watch:
         self._inputs = {names.book_journal: (*names.facts, names.ticks), names.attempts_journal: (names.outbox,)}
         self._outputs = frozenset({names.decisions, names.outbox, names.deliveries, names.dead_letters, names.returns})
         self._lanes: dict[tuple[str, int], Lane] = defaultdict(lambda: Lane(progressed=time.monotonic()))
+        self.decided: set[bytes] = set()
+        """The ids of all decisions that were written."""
         self._sent: dict[tuple[str, int, str], tuple[int, int]] = {}
         self._ends: dict[TopicPartition, int] = {}
         self._behind = True
@@ -153,7 +155,10 @@ class Watch:
 
     def _hear(self, record: Record) -> None:
         """Note the newest output of each lane on each topic."""
-        incarnation, _, offset, number = (header(record, ID_HEADER) or b"").decode().split("/")
+        output_id = header(record, ID_HEADER) or b""
+        if record.topic == self._names.decisions:
+            self.decided.add(output_id)
+        incarnation, _, offset, number = output_id.decode().split("/")
         place = record.topic, record.partition, incarnation
         self._sent[place] = max(self._sent.get(place, (-1, -1)), (int(offset), int(number)))
 

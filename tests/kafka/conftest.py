@@ -28,6 +28,14 @@ def kafka() -> Iterator[DevKafka]:
 
 
 @pytest.fixture
+def own_kafka(kafka: DevKafka) -> Iterator[DevKafka]:
+    """A broker that the test may end."""
+    del kafka  # says loudly what is missing
+    with DevKafka() as broker:
+        yield broker
+
+
+@pytest.fixture
 def names() -> Names:
     """Names of topics that no other test uses."""
     return Names(f"t{next(_numbers)}.")

@@ -1,13 +1,10 @@
-"""A broker that goes away: for a while, at start, for good."""
+"""A broker that goes away: for a while, or at start."""
 
 import asyncio
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from app.dev.jars import ToolMissingError
 from app.dev.kafka import DevKafka
 from app.streams import topics
 from app.streams.names import Names
@@ -16,17 +13,6 @@ from tests.kafka.test_worker import all_told, rows_index_and_journal_agree, some
 from tests.kafka.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture
-def own_kafka(kafka: DevKafka) -> Iterator[DevKafka]:
-    """A broker that this test may end."""
-    del kafka  # says loudly what is missing
-    try:
-        with DevKafka() as broker:
-            yield broker
-    except ToolMissingError as missing:
-        pytest.skip(str(missing))
 
 
 @pytest.fixture
@@ -56,15 +42,3 @@ async def test_a_worker_started_before_its_broker_waits_for_it(own_kafka: DevKaf
         await fleet.publish(some_facts(fleet.names, 100))
         await all_told(fleet)
         fleet.stop()
-
-
-@pytest.mark.long
-async def test_a_broker_away_for_a_minute_ends_the_worker_which_says_why(own_kafka: DevKafka, fleet: Fleet) -> None:
-    with running(fleet, 1):
-        await fleet.publish(some_facts(fleet.names, 100))
-        await all_told(fleet)
-        own_kafka.kill()
-        begun = time.monotonic()
-        assert await asyncio.to_thread(fleet.workers[0].wait, 90) == 1
-        assert 55 < time.monotonic() - begun < 75
-        assert "no answer from Kafka" in fleet.logged(0)
