@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Container, Sequence
-from typing import Any
+from collections.abc import Callable, Container, Sequence
+from typing import Any, NamedTuple
 
 from app.contract.instants import MINUTE, Instant, format_instant
 from app.dev.play import Played, play
@@ -22,6 +22,7 @@ from app.engine.records import (
     LINE_HEADER,
     NOW_HEADER,
     Commit,
+    Output,
     PlainRecord,
     decode_commit,
 )
@@ -61,6 +62,20 @@ def _append(
     log.append(PlainRecord(topic, 0, len(log), 0, key, value, tuple(headers)))
 
 
+class Ran(NamedTuple):
+    """What a lane has left behind."""
+
+    store: MemoryStore
+    outputs: MemoryOutputs
+
+    @property
+    def commit(self) -> Commit:
+        return decode_commit(self.store.get(COMMIT_KEY) or b"")
+
+    def sent_to(self, topic: str) -> list[Output]:
+        return [sent.output for sent in self.outputs.sent if sent.output.topic == topic]
+
+
 def decided_by_a_lane(
     logs: dict[str, list[PlainRecord]],
     rulebook: Rulebook,
@@ -68,39 +83,53 @@ def decided_by_a_lane(
     pace: Pace | None = None,
 ) -> list[dict[str, Any]]:
     """The records of whimbrel.decisions that a worker writes of these topics."""
-    outputs = MemoryOutputs()
-    decider = _Watched(logs, rulebook)
-    asyncio.run(_run(logs, decider, MemoryStore(decider.index), outputs, bounds, pace))
-    return [json.loads(sent.output.value) for sent in outputs.sent if sent.output.topic == NAMES.decisions]
+    return [
+        json.loads(output.value) for output in run_a_lane(logs, rulebook, bounds, pace=pace).sent_to(NAMES.decisions)
+    ]
+
+
+def run_a_lane(
+    logs: dict[str, list[PlainRecord]],
+    rulebook: Rulebook,
+    bounds: Bounds | None = None,
+    look: Callable[[Ran], None] | None = None,
+    pace: Pace | None = None,
+) -> Ran:
+    """A lane from the topics' beginning through all that its ticks cover; `look` sees what is there at each commit."""
+    watched = _Watched(logs, rulebook, lambda: look(ran) if look else None)
+    ran = Ran(MemoryStore(watched.index), MemoryOutputs())
+    asyncio.run(_run(logs, watched, ran, bounds, pace))
+    return ran
 
 
 def left_by_a_lane(logs: dict[str, list[PlainRecord]], rulebook: Rulebook) -> tuple[MemoryStore, Commit]:
     """The rows as a worker leaves them, and what its last commit says."""
-    decider = _Watched(logs, rulebook)
-    store = MemoryStore(decider.index)
-    asyncio.run(_run(logs, decider, store, MemoryOutputs()))
-    stored = store.get(COMMIT_KEY)
-    assert stored is not None
-    return store, decode_commit(stored)
+    ran = run_a_lane(logs, rulebook)
+    return ran.store, ran.commit
 
 
 class _Watched(Decider):
     """Tells when its lane has come through everything there is."""
 
-    def __init__(self, logs: dict[str, list[PlainRecord]], rulebook: Rulebook) -> None:
+    def __init__(self, logs: dict[str, list[PlainRecord]], rulebook: Rulebook, look: Callable[[], None]) -> None:
         super().__init__(NAMES, lambda: rulebook)
         self.through = asyncio.Event()
         self._logs = logs
+        self._look = look
         self._lane: LaneAccess | None = None
 
     async def started(self, lane: LaneAccess) -> None:
         self._lane = lane
-        self.committed()
+        self._check()
 
     async def stopping(self) -> None:
         """Nothing runs beside the lane."""
 
     def committed(self) -> None:
+        self._look()
+        self._check()
+
+    def _check(self) -> None:
         if isinstance(self._lane, Lane) and _through(self._lane, self._logs):
             self.through.set()
 
@@ -108,15 +137,14 @@ class _Watched(Decider):
 async def _run(
     logs: dict[str, list[PlainRecord]],
     decider: _Watched,
-    store: MemoryStore,
-    outputs: MemoryOutputs,
+    ran: Ran,
     bounds: Bounds | None = None,
     pace: Pace | None = None,
 ) -> None:
     ports = Ports(
-        store=store,
+        store=ran.store,
         journal=MemoryJournal(),
-        outputs=outputs,
+        outputs=ran.outputs,
         clock=lambda: 0,
         monotonic=lambda: 0.0,
         pace=pace,

@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "config": {"contract", "domain", "triggers"},
     "engine": {"contract", "domain", "triggers"},
     "simulate": {"contract", "domain", "triggers", "engine"},
+    "rebuild": {"contract", "config", "domain", "triggers", "engine", "streams"},
     "streams": {"contract", "config", "domain", "engine", "triggers"},
     "delivery": {"contract", "domain", "engine", "triggers"},
 }

@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "guard": "app.cli.guard:guard_app",
     "contract": "app.cli.contract:contract_app",
     "topics": "app.cli.topics:topics_app",
+    "rebuild": "app.cli.rebuild:rebuild",
     "templates": "app.cli.templates:templates_app",
     "worker": "app.cli.worker:worker_app",
     "dev": "app.cli.dev:dev_app",

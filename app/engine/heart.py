@@ -32,13 +32,20 @@ UNKNOWN_FOR = DAY
 class Heart:
     """Reads facts and moves clocks by one configuration; before `live_since` nothing comes up."""
 
-    def __init__(self, rulebook: Rulebook, live_since: Instant, ledger: Ledger, gate: Gate | None = None) -> None:
+    def __init__(
+        self,
+        rulebook: Rulebook,
+        live_since: Instant,
+        ledger: Ledger,
+        gate: Gate | None = None,
+        judge: Judge | None = None,
+    ) -> None:
         """Take what holds for a whole batch; without a gate of its own the guard counts nothing."""
         self._rulebook = rulebook
         self._live_since = live_since
         self._ledger = ledger
         self._gate = gate or Gate(rulebook.switches.guard)
-        self._judge = Judge(rulebook, ledger, self._gate)
+        self._judge = judge or Judge(rulebook, ledger, self._gate)
 
     def read(self, book: Book, fact: Fact, now: Instant, *, backlog: bool) -> Book:
         """Return the account's book after the fact, read at `now`. The fact has passed `check`."""
@@ -173,8 +180,7 @@ class Heart:
         occasions: Iterable[Occasion] = called_up(before, book, fact, self._rulebook)
         if book.company_id is None:
             held = [self._judge.hold_unknown(book, occasion, now) for occasion in occasions]
-            until = now + UNKNOWN_FOR
-            return _holding(book, [replace(p, since=until, release=until) for p in held if p is not None])
+            return _holding(book, [_until_known(p, now) for p in held if p is not None])
         up = [Pending(occasion, "missed", occasion.moment) for occasion in occasions]
         decided = [self._judge.decide(Up(book, p, decided_at(p, now))) for p in up]
         return _holding(book, [p for p in decided if p is not None])
@@ -229,6 +235,11 @@ def is_muted(book: Book, occasion: Occasion) -> bool:
 def book_of(fact: Fact) -> str:
     """Return the id of the book that the fact belongs to: its account's, or its user's."""
     return keys.user_book(fact.subject) if isinstance(fact.data, UserData) else fact.subject
+
+
+def _until_known(pending: Pending, now: Instant) -> Pending:
+    until = (now if pending.held is None else pending.held) + UNKNOWN_FOR
+    return replace(pending, since=until, release=until)
 
 
 def _holding(book: Book, pending: Iterable[Pending]) -> Book:

@@ -131,17 +131,23 @@ class Judge:
             return Hold(Reason.KILL_SWITCH, None)
         if guarded and self._gate.trips(rule.id):
             return Hold(Reason.GUARD, None)
-        hours = hours_of(rule, company)
-        on = minutes_of(send_at(rule, company)) if isinstance(REGISTRY[up.occasion.trigger], DayTrigger) else None
-        reason = closed(hours, company, clock, at)
+        reason = closed(hours_of(rule, company), company, clock, at)
         if reason is not None:
-            return Hold(reason, opens(hours, company, clock, at, send_at=on))
+            return Hold(reason, self._opens(up, present, rule))
         if rule.cap is not None and any(
             self._ledger.count(present.book.id, one.recipient, present.today) >= rule.cap for one in to
         ):
-            return Hold(Reason.CAPPED, opens(hours, company, clock, at, send_at=on, later_day=True))
+            return Hold(Reason.CAPPED, self._opens(up, present, rule, later_day=True))
         # Asked last: what is held for another reason is not about to be sent.
         return Hold(Reason.GUARD, None) if guarded and not self._gate.admits(rule.id, len(to)) else None
+
+    def _opens(self, up: Up, present: Present, rule: Rule, *, later_day: bool = False) -> Instant | None:
+        """Return when the rule's sending hours next allow it."""
+        company, clock = present.company, present.book.account.clock
+        if clock is None:
+            return None
+        on = minutes_of(send_at(rule, company)) if isinstance(REGISTRY[up.occasion.trigger], DayTrigger) else None
+        return opens(hours_of(rule, company), company, clock, present.at, send_at=on, later_day=later_day)
 
     def _said_already(self, present: Present, occasion: Occasion) -> bool:
         trigger = REGISTRY[occasion.trigger]

@@ -21,7 +21,7 @@ def standing(
     A parked account stands aside: where its own row says.
     """
     stored = read_book(account, rows)
-    reached = _reached(account, cursor) if parked is None else parked.clock
+    reached = reached_by(cursor, account) if parked is None else parked.clock
     return stored, new_book(account, reached) if stored is None else reaching(stored, reached)
 
 
@@ -32,7 +32,8 @@ def reaching(book: Book, reached: Instant) -> Book:
     return replace(book, account=replace(book.account, done=reached))
 
 
-def _reached(account: str, cursor: Cursor | None) -> Instant:
+def reached_by(cursor: Cursor | None, account: str) -> Instant:
+    """Return before which instant all of the account's moments have come up, by the ticks."""
     if cursor is None:
         return NEVER
     done = cursor.after is None or keys.row_account(account) <= cursor.after

@@ -163,6 +163,17 @@ async def _reached(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) 
     return all([await consumer.position(partition) >= end for partition, end in ends.items()])
 
 
+async def stretch(consumer: AIOKafkaConsumer, here: TopicPartition, end: int) -> AsyncGenerator[Record]:
+    """Yield one partition's records from its beginning up to offset `end`, exclusive, through `consumer`."""
+    consumer.assign([here])
+    consumer.seek(here, (await consumer.beginning_offsets([here]))[here])
+    while await consumer.position(here) < end:
+        fetched = await consumer.getmany(here, timeout_ms=IDLE_MS)
+        for record in fetched.get(here, ()):
+            if record.offset < end:
+                yield record
+
+
 async def read(bootstrap: str, topic: str) -> list[Record]:
     """Return everything that the topic holds now."""
     return [record async for record in records(bootstrap, topic)]

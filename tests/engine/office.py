@@ -53,7 +53,7 @@ class Office:
         self.store = MemoryStore(self._handler.index)
         self._journal = MemoryJournal(capacity)
         self._known: dict[str, set[str]] = {}
-        self._logs: dict[str, list[PlainRecord]] = {topic: [] for topic in (*INPUTS, NAMES.ticks)}
+        self.logs: dict[str, list[PlainRecord]] = {topic: [] for topic in (*INPUTS, NAMES.ticks)}
 
     def tell(self, *events: Event) -> None:
         """Publish facts, now."""
@@ -81,7 +81,7 @@ class Office:
     def come_to(self, instant: Instant) -> None:
         """Let the time come, and its tick wait to be processed."""
         self.now = instant
-        ends = {topic: len(self._logs[topic]) for topic in NAMES.facts}
+        ends = {topic: len(self.logs[topic]) for topic in NAMES.facts}
         self._append(NAMES.ticks, b"0", json.dumps({"partition": 0, "ends": ends}).encode())
 
     def run(self) -> None:
@@ -126,13 +126,13 @@ class Office:
         return new
 
     def _append(self, topic: str, key: bytes | None, value: bytes | None) -> None:
-        log = self._logs[topic]
+        log = self.logs[topic]
         log.append(PlainRecord(topic, 0, len(log), self.now // 1_000, key, value))
 
     async def _run(self, kill: Callable[[Lane], bool] | None) -> None:
         self.points.dead = False
         stored = self.store.get(COMMIT_KEY)
-        begin = Commit(incarnation="i", positions=dict.fromkeys(self._logs, 0), live_since=at("2026-06-01 00:00"))
+        begin = Commit(incarnation="i", positions=dict.fromkeys(self.logs, 0), live_since=at("2026-06-01 00:00"))
         commit = decode_commit(stored) if stored else begin
         ports = Ports(
             store=self.store,
@@ -150,7 +150,7 @@ class Office:
             ticks=Ticks(NAMES.ticks, commit.positions[NAMES.ticks]),
             bounds=self._bounds,
         )
-        for topic, log in self._logs.items():
+        for topic, log in self.logs.items():
             position = commit.positions[topic]
             lane.feed(Fetch(topic, position, len(log), log[position:], len(log), 0.0))
         running = asyncio.create_task(lane.run())
@@ -170,4 +170,4 @@ class Office:
     def _through(self, lane: Lane) -> bool:
         cursor = lane.commit.cursor
         inside = cursor is not None and cursor.after is not None
-        return not inside and all(lane.positions[topic] >= len(log) for topic, log in self._logs.items())
+        return not inside and all(lane.positions[topic] >= len(log) for topic, log in self.logs.items())

@@ -1,0 +1,191 @@
+"""One partition's state as its journal has it, and made anew from its topics."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from msgspec import Struct
+
+from app.contract.instants import Instant
+from app.domain import keys
+from app.domain.book import HASH_BYTES, SEEN, UnknownFormatError, unpacked
+from app.domain.rules import Rulebook
+from app.domain.switches import Guard
+from app.engine.filing import index_keys
+from app.engine.guard import own_trips
+from app.engine.memory import MemoryStore
+from app.engine.parked import PREFIX, parked_accounts
+from app.engine.records import COMMIT_KEY, Commit, decode_commit
+from app.engine.standing import NEVER, reached_by
+from app.engine.ticks import TickMark
+from app.engine.totals import ROW as TOTALS_ROW
+from app.engine.txn import Txn
+from app.rebuild.difference import Comparison, account_id
+from app.rebuild.judge import Undecided
+from app.rebuild.memory import Memory
+from app.rebuild.replay import Place, Replay, Ticked
+
+ENGINE = b"~"
+
+
+class Snapshot(Struct):
+    """A partition's journal up to one of its commit records: its rows, and that record as it was written."""
+
+    rows: dict[bytes, bytes]
+    written: bytes
+
+    @property
+    def commit(self) -> Commit:
+        """How far the partition was."""
+        return decode_commit(self.written)
+
+    @property
+    def reached(self) -> Instant:
+        """Return before which instant every account's moments have come up."""
+        cursor = self.commit.cursor
+        if cursor is None:
+            return NEVER
+        return cursor.instant if cursor.after is None else cursor.earlier
+
+    def guard(self, rulebook: Rulebook) -> Guard:
+        """Return the guard as the partition knows it: the configuration's trips, and its own."""
+        guard = rulebook.switches.guard
+        for _, trip in own_trips(self._only(b"guard/")):
+            guard = guard.tripped(trip)
+        return guard
+
+    def reached_by(self) -> Callable[[str], Instant]:
+        """Return what tells before which instant all of an account's moments have come up; parked ones stand aside."""
+        cursor, parked = self.commit.cursor, parked_accounts(self._only(PREFIX))
+
+        def reached(account: str) -> Instant:
+            aside = parked.get(keys.row_account(account)) if parked else None
+            return reached_by(cursor, account) if aside is None else aside.clock
+
+        return reached
+
+    def _only(self, prefix: bytes) -> Txn:
+        store = MemoryStore(index_keys)
+        store.write({key: value for key, value in self.rows.items() if key.startswith(prefix)}, 0)
+        return Txn(store)
+
+
+class SnapshotInMaking:
+    """Takes in a journal, record by record, in order."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._rows: dict[bytes, bytes] = {}
+        self._written: bytes | None = None
+
+    def take(self, key: bytes, value: bytes | None) -> None:
+        """Take in the next record."""
+        if key == COMMIT_KEY:
+            self._written = value
+        elif key.startswith(ENGINE):
+            return
+        elif value is None:
+            self._rows.pop(key, None)
+        else:
+            self._rows[key] = value
+
+    def done(self) -> Snapshot | None:
+        """Return the rows; None where nothing was ever committed."""
+        return None if self._written is None else Snapshot(self._rows, self._written)
+
+
+class Remains(Struct, frozen=True):
+    """What topics no longer have: `topics` name those whose beginning retention has removed."""
+
+    topics: Sequence[str] = ()
+    decisions: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything can be rebuilt."""
+        return not self.topics and not self.decisions
+
+
+class Rebuild:
+    """One partition's rows made anew."""
+
+    def __init__(
+        self,
+        rulebook: Rulebook,
+        snapshot: Snapshot,
+        marks: Sequence[TickMark],
+        *,
+        lag: Instant,
+        external: bool,
+        refused: Collection[Place] = (),
+        remains: Remains | None = None,
+    ) -> None:
+        """`marks` are the partition's ticks up to the snapshot's position, `lag` microseconds apart where not kept."""
+        self.snapshot = snapshot
+        self.remains = remains or Remains()
+        self.memory = Memory(rulebook, snapshot.reached)
+        self._arguments = rulebook, Ticked(marks, lag, external), refused
+        self._replay: Replay | None = None
+
+    @property
+    def replay(self) -> Replay:
+        """What reads the facts, once the memory has all lines."""
+        if self._replay is None:
+            rulebook, ticked, refused = self._arguments
+            self._replay = Replay(
+                rulebook,
+                self.memory,
+                ticked,
+                live_since=self.snapshot.commit.live_since,
+                reached=self.snapshot.reached_by(),
+                guard=self.snapshot.guard(rulebook),
+                refused=refused,
+            )
+        return self._replay
+
+    def compared(self) -> "Result":
+        """Return what the rows of old and those made anew do not agree in, all facts having been read."""
+        books = self.replay.finish()
+        comparison = Comparison(self.snapshot.rows, dict(self.replay.rows()), self.snapshot.reached_by())
+        accounts, kept = self._kept(comparison, {book: each.seen for book, each in books.items()})
+        if kept:
+            comparison = comparison.keeping(lambda key: key in kept)
+        return Result(comparison, frozenset(accounts), tuple(self.replay.undecided), self.replay.facts)
+
+    def _kept(self, comparison: Comparison, seen: Mapping[str, bytes]) -> tuple[Collection[str], Collection[bytes]]:
+        """Return the accounts that topics no longer tell, and all keys that keep their rows."""
+        accounts = _begun_before(self.snapshot.rows, seen) if self.remains.topics else set()
+        differing = {each.key for each in comparison.found}
+        kept = {key for key in differing if account_id(key) in accounts}
+        if accounts:
+            kept |= {TOTALS_ROW} & differing
+        if self.remains.decisions:
+            kept |= {each.key for each in comparison.of("decided", "only old")}
+        return accounts, kept
+
+
+class Result(Struct, frozen=True):
+    """`kept` are the accounts whose old rows stay: the topics no longer hold their first events."""
+
+    comparison: Comparison
+    kept: frozenset[str]
+    undecided: tuple[Undecided, ...]
+    facts: int
+
+
+def _begun_before(rows: Mapping[bytes, bytes], seen: Mapping[str, bytes]) -> Collection[str]:
+    """Return the accounts of which the old rows know an event that was not read, or so many that they may."""
+    kept = set()
+    for key, value in rows.items():
+        if not key.startswith(b"account/") or not key.endswith(b"/seen"):
+            continue
+        account = keys.parse_row(key)[1]
+        try:
+            old = _hashes(bytes(unpacked(key, value)))
+        except UnknownFormatError:
+            old = set()
+        if len(old) >= SEEN or not old <= _hashes(seen.get(account, b"")):
+            kept.add(account)
+    return kept
+
+
+def _hashes(seen: bytes) -> set[bytes]:
+    return {seen[at : at + HASH_BYTES] for at in range(0, len(seen), HASH_BYTES)}

@@ -1,0 +1,138 @@
+"""The books of one partition made anew from its input topics (no line is written, nothing is decided)."""
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+
+from msgspec import Struct
+
+from app.contract.codec import Fact, decode
+from app.contract.errors import ContractError, UnknownType
+from app.contract.instants import Instant, parse_instant
+from app.domain.book import Book, changes, new_book, pack
+from app.domain.decide import ON_TIME
+from app.domain.rules import Rulebook
+from app.domain.switches import Guard
+from app.engine.heart import Heart, book_of
+from app.engine.records import BACKLOG_HEADER, NOW_HEADER, Record, header
+from app.engine.standing import NEVER
+from app.engine.ticks import MILLISECOND, TickMark
+from app.engine.totals import ROW as TOTALS_ROW
+from app.engine.totals import Totals
+from app.rebuild.judge import Recollection, Undecided
+from app.rebuild.memory import Memory
+
+Place = tuple[str, int]
+"""A record of the partition: its topic and offset."""
+
+
+class Ticked(Struct, frozen=True):
+    """Where the partition's clock stood as each record was read.
+
+    Of a record older than the ticks that are kept it is `lag` before the record's own time.
+    """
+
+    marks: Sequence[TickMark]
+    lag: Instant
+    """Microseconds between two ticks; in external mode every tick is kept, and none is needed."""
+    external: bool
+
+    def before(self, record: Record) -> Instant:
+        """Return before which instant the account's moments had come up."""
+        done = bisect_right(self.marks, record.offset, key=lambda mark: mark.ends.get(record.topic, 0))
+        if done:
+            return self.marks[done - 1].tick.instant + 1
+        return NEVER if self.external else record.timestamp * MILLISECOND - self.lag
+
+    def decided_at(self, instant: Instant) -> Instant:
+        """Return the instant that a decision went by that could be made from `instant` on: the next tick's, if late."""
+        number = bisect_left(self.marks, instant, key=lambda mark: mark.tick.instant)
+        if number < len(self.marks) and self.marks[number].tick.now - instant > ON_TIME:
+            return self.marks[number].tick.now
+        return instant
+
+
+class Replay:
+    """Reads a partition's facts in the order in which they were read, and keeps the books in memory."""
+
+    def __init__(
+        self,
+        rulebook: Rulebook,
+        memory: Memory,
+        ticked: Ticked,
+        *,
+        live_since: Instant | None,
+        reached: Callable[[str], Instant],
+        guard: Guard,
+        refused: Collection[Place] = (),
+    ) -> None:
+        """`reached` gives before which instant all of an account's moments have come up.
+
+        `refused` are the places of records that were dead-lettered.
+        """
+        self._memory = memory
+        self._ticked = ticked
+        self._refused = refused
+        self._reached = reached
+        self._judge = Recollection(rulebook, memory, guard, ticked.decided_at)
+        self._heart = Heart(rulebook, NEVER if live_since is None else live_since, memory, judge=self._judge)
+        self._books: dict[str, Book] = {}
+        self.facts = 0
+        self.passed_over = 0
+
+    @property
+    def undecided(self) -> Collection[Undecided]:
+        """What came up and has no line."""
+        return self._judge.undecided.keys()
+
+    def read(self, records: Iterable[Record]) -> None:
+        """Read facts; what was dead-lettered, and what is no fact, is passed over."""
+        for record in records:
+            fact = self._fact(record)
+            if fact is None:
+                self.passed_over += 1
+                continue
+            self.facts += 1
+            whose = book_of(fact)
+            reached = min(self._ticked.before(record), self._reached(whose))
+            book = self._books.get(whose)
+            book = new_book(whose, reached) if book is None else self._heart.advance(book, reached, None)
+            now = _read_at(record, external=self._ticked.external)
+            told_late = fact.time < now and header(record, BACKLOG_HEADER) is not None
+            # Live, what had come up by then is parked: where it was decided at once, its line says so.
+            self._books[whose] = self._heart.read(book, fact, now, backlog=told_late or not self._ticked.external)
+
+    def finish(self) -> Mapping[str, Book]:
+        """Let every clock run to the cursor; return the books."""
+        for account, book in self._books.items():
+            self._books[account] = self._judge.settled(self._heart.advance(book, self._reached(account), None))
+        return self._books
+
+    def rows(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield all rows, but for those that only the partition itself can tell (see `guard`)."""
+        totals, held = 0, Counter[str]()
+        for book in self._books.values():
+            totals += book.account.details is not None
+            held.update(pending.why for pending in book.pending.values() if pending.held is not None)
+            yield from ((key, value) for key, value in changes(None, book) if value is not None)
+        yield TOTALS_ROW, pack(Totals(totals, dict(held)))
+        yield from self._memory.rows(self._day)
+
+    def _fact(self, record: Record) -> Fact | None:
+        if (record.topic, record.offset) in self._refused:
+            return None
+        try:
+            return decode(record.value, record.key, record.headers)
+        except (ContractError, UnknownType):
+            return None
+
+    def _day(self, account: str, instant: Instant) -> date | None:
+        book = self._books.get(account)
+        clock = None if book is None else book.account.clock
+        return None if clock is None else clock.day(instant)
+
+
+def _read_at(record: Record, *, external: bool) -> Instant:
+    told = header(record, NOW_HEADER) if external else None
+    return record.timestamp * MILLISECOND if told is None else parse_instant(told.decode())

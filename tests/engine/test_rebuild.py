@@ -1,0 +1,205 @@
+"""State made anew from the topics, against the state that a lane has made of them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
+
+from app.config.check import load_dir
+from app.contract.instants import DAY, HOUR, MINUTE, SECOND
+from app.dev.provider import history as provider_history
+from app.dev.provider import span
+from app.domain import keys
+from app.domain.book import invoice_of, pack, pending_of
+from app.domain.rules import Rulebook
+from app.domain.switches import Guard, Kill, Switches
+from app.engine.batch import Bounds
+from app.engine.guard import Allowance
+from app.engine.inputs import Fetch, Inputs
+from app.engine.memory import Sent
+from app.engine.records import COMMIT_KEY, PlainRecord
+from app.engine.ticks import read_tick
+from app.rebuild.partition import Rebuild, Remains, Result, SnapshotInMaking
+from app.simulate.run import Pause, Span
+from app.triggers import REGISTRY
+from tests.builders import a_company, a_payment, a_rule, account_event, at, invoice_event
+from tests.engine.office import Office
+from tests.lanes import NAMES, Ran, logs_of, run_a_lane
+from tests.strategies import History, histories
+from tests.unit.engine_heart.test_same_decisions import SLOW
+
+CONFIG = Path(__file__).parents[2] / "deploy" / "config"
+QUARTER = 15 * MINUTE
+Logs = dict[str, list[PlainRecord]]
+
+
+class Left(Struct):
+    """What a lane has left: rows, the engine's among them, and outputs."""
+
+    rows: dict[bytes, bytes]
+    sent: list[Sent]
+
+    def values(self, topic: str) -> list[tuple[bytes | None, bytes]]:
+        """What was sent there, once: what a lane sends again bears the same id."""
+        came = {sent.id: sent.output for sent in self.sent if sent.output.topic == topic}
+        return [(output.key, output.value) for output in came.values()]
+
+
+def left(ran: Ran | Office) -> Left:
+    return Left(dict(ran.store.scan(b"")) | {COMMIT_KEY: ran.store.get(COMMIT_KEY) or b""}, list(ran.outputs.sent))
+
+
+def rebuilt(
+    logs: Logs,
+    rulebook: Rulebook,
+    found: Left,
+    *,
+    begin: Mapping[str, int] | None = None,
+    decisions: int = 0,
+    live: bool = False,
+) -> Result:
+    """The rows that are left against those that the topics tell, where they begin at offsets `begin`, `decisions`."""
+    making = SnapshotInMaking()
+    for key, row in found.rows.items():
+        making.take(key, row)
+    snapshot = making.done()
+    assert snapshot is not None
+    positions = snapshot.commit.positions
+    marks = [read_tick(record) for record in logs[NAMES.ticks][: positions[NAMES.ticks]]]
+    letters = [json.loads(value) for _, value in found.values(NAMES.dead_letters)]
+    refused = {(letter["topic"], letter["offset"]) for letter in letters}
+    remains = Remains(tuple(begin or ()), decisions=decisions > 0)
+    rebuild = Rebuild(rulebook, snapshot, marks, lag=10 * SECOND, external=not live, refused=refused, remains=remains)
+    for told, value in found.values(NAMES.decisions)[decisions:]:
+        rebuild.memory.take(told, value)
+    begins = dict.fromkeys(NAMES.facts, 0) | dict(begin or {})
+    inputs = Inputs(begins)
+    for topic, first in begins.items():
+        end = positions[topic]
+        inputs.feed(Fetch(topic, first, end, logs[topic][first:end], end, 0.0))
+    while taken := inputs.take_by_time(100, 1 << 52, 0.0) if live else inputs.take_by_line(100, positions):
+        rebuild.replay.read(taken)
+    return rebuild.compared()
+
+
+@SLOW
+@given(history=histories(accounts=3), slice_=st.sampled_from((1, 2, 500)))
+def test_made_anew_the_rows_are_those_that_a_lane_has_made(history: History, slice_: int) -> None:
+    logs = logs_of(history.lines, history.span, history.rulebook.companies, QUARTER)
+    result = rebuilt(logs, history.rulebook, left(run_a_lane(logs, history.rulebook, Bounds(slice=slice_))))
+    assert not result.comparison.found
+    assert not result.undecided
+
+
+@pytest.fixture(scope="module")
+def rulebook() -> Rulebook:
+    """The shipped rules, with a cap and with hours that hold a part of what comes up."""
+    written = load_dir(CONFIG, REGISTRY)
+    companies = {
+        company.id: replace(company, window=(9 * 60 + 30, 15 * 60), skip_holidays=True, weekdays=frozenset(range(6)))
+        for company in written.companies.values()
+    }
+    return Rulebook([replace(rule, cap=None if rule.critical else 1) for rule in written.rules], companies)
+
+
+@pytest.fixture(scope="module")
+def logs(rulebook: Rulebook) -> Logs:
+    """Every third day there is an outage."""
+    whole = span(24)
+    begins = [whole.begin + day * DAY + 7 * HOUR for day in range(2, 24, 3)]
+    over = Span(whole.begin, whole.until, tuple(Pause(begin, begin + 20 * HOUR) for begin in begins))
+    return logs_of(list(provider_history(accounts=60, days=24)), over, rulebook.companies, QUARTER)
+
+
+def test_wherever_the_lane_stands_its_rows_come_out(logs: Logs, rulebook: Rulebook) -> None:
+    """Inside a tick, amid the backlog of an outage, and now and then."""
+    stood: dict[str, list[Left]] = {"inside a tick": [], "missed": [], "held": [], "whenever": []}
+    count = 0
+
+    def look(ran: Ran) -> None:
+        nonlocal count
+        count += 1
+        kinds = {"whenever"} if count % 400 == 0 else set()
+        cursor = ran.commit.cursor
+        if cursor is not None and cursor.after:
+            kinds.add("inside a tick")
+        waiting = [pending_of(key, value) for key, value in ran.store.scan(b"account/") if b"/pending/" in key]
+        kinds |= {"missed" if pending.held is None else "held" for pending in waiting}
+        for kind in kinds:
+            if len(stood[kind]) < 12:
+                stood[kind].append(left(ran))
+
+    run_a_lane(logs, rulebook, Bounds(slice=1, ticks=1, records=3), look)
+    assert all(len(found) >= 2 for found in stood.values()), {kind: len(found) for kind, found in stood.items()}
+    for kind, places in stood.items():
+        for place in places:
+            result = rebuilt(logs, rulebook, place)
+            assert not result.comparison.found, kind
+            assert not result.undecided, kind
+
+
+def test_what_topics_no_longer_tell_keeps_its_rows(logs: Logs, rulebook: Rulebook) -> None:
+    """An account whose first events are gone, and what was decided by lines that are gone."""
+    found = left(run_a_lane(logs, rulebook))
+    begin = {NAMES.billing: len(logs[NAMES.billing]) // 3}
+    result = rebuilt(logs, rulebook, found, begin=begin, decisions=50)
+    accounts = {keys.parse_row(key)[1] for key in found.rows if key.startswith(b"account/")}
+    assert 0 < len(result.kept) < len(accounts)
+    assert not result.comparison.found
+    lost = {key: value for key, value in found.rows.items() if keys_of_another(key, result.kept)}
+    result = rebuilt(logs, rulebook, Left(found.rows | doctored(lost), found.sent), begin=begin, decisions=50)
+    assert [(each.table, each.kind, each.fields) for each in result.comparison.found] == [
+        ("invoices", "differs", ("balance",))
+    ]
+
+
+def keys_of_another(key: bytes, accounts: frozenset[str]) -> bool:
+    return b"/invoice/" in key and keys.parse_row(key)[1] not in accounts
+
+
+def doctored(rows: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    key, value = next(iter(rows.items()))
+    invoice = invoice_of(key, value)
+    return {key: pack(replace(invoice, balance=invoice.balance + 1))}
+
+
+def test_a_row_that_cannot_be_read_is_made_anew(logs: Logs, rulebook: Rulebook) -> None:
+    found = left(run_a_lane(logs, rulebook))
+    key = next(key for key in found.rows if b"/invoice/" in key)
+    result = rebuilt(logs, rulebook, Left(found.rows | {key: b"\x01\xc1"}, found.sent))
+    assert [(each.key, each.fields) for each in result.comparison.found] == [(key, ("all",))]
+    assert result.comparison.changes() == {key: found.rows[key]}
+
+
+@pytest.mark.parametrize("forgotten", [0, 100_000], ids=["all ticks are kept", "ticks are long gone"])
+def test_live_too_the_rows_come_out_whatever_is_held(rulebook: Rulebook, forgotten: int) -> None:
+    """Ticks every ten seconds around what happens; a kill switch that is on, and a guard that has tripped."""
+    past, failed = a_rule("invoice_past_due_for_days", x=1), a_rule("payment_failed")
+    office = Office(Rulebook([past, failed], {"acme": a_company()}), guard=Allowance(max_per_hour=1))
+    for number in range(120):
+        account = f"a{number}"
+        office.tell(
+            account_event("2026-06-01 00:00", account=account), invoice_event("2026-06-01 00:00", account=account)
+        )
+    instant = at("2026-06-01 00:00")
+    for time in ("2026-06-10 12:00", "2026-06-11 09:00", "2026-06-11 12:00", "2026-06-12 00:00", "2026-06-12 08:00"):
+        while instant < at(time):
+            instant = min(instant + 10 * MINUTE, at(time))
+            office.run_until(instant)
+        office.now += 5 * SECOND
+        happened = at(time) + 2 * SECOND
+        office.tell(*(a_payment(happened, account=f"a{n}", payment_id=f"p{happened}") for n in range(0, 120, 7)))
+        office.run()
+        kill = Switches(Kill(all=time > "2026-06-11 10:00"), Guard(open=tuple(office.told)))
+        office.rulebook = Rulebook([past, failed], office.rulebook.companies, office.rulebook.offset + 1, kill)
+    found, logs = left(office), dict(office.logs)
+    assert {pending_of(k, v).why for k, v in found.rows.items() if b"/pending/" in k} == {"guard", "kill_switch"}
+    logs[NAMES.ticks] = logs[NAMES.ticks][forgotten:]
+    result = rebuilt(logs, office.rulebook, found, live=True)
+    assert not result.comparison.found
+    assert not result.undecided
