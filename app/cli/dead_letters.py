@@ -31,7 +31,7 @@ Named = Annotated[
     list[str] | None, typer.Argument(metavar="LETTER", help="As `list` names them: billing.events/3/1042.")
 ]
 Every = Annotated[bool, typer.Option("--all", help="Every open one that the other options leave.")]
-By = Annotated[str, typer.Option(metavar="WHO", help="Who does it: the letter keeps it.")]
+By = Annotated[str | None, typer.Option(metavar="WHO", help="Who does it: the letter keeps it.")]
 
 
 @dead_letters_app.command("list")
@@ -78,7 +78,7 @@ def replay_(
     reason: Reason = None,
     since: Since = None,
     every: Every = False,
-    by: By = "",
+    by: By = None,
 ) -> None:
     """Have the records processed again, behind all that has come by now: late facts, as any other."""
     current = settings.load()

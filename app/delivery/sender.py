@@ -36,10 +36,15 @@ class Sender:
     def records(self, batch: Sequence[Record], txn: Txn, view: View) -> None:
         """Write a waiting row for each notification that is not known yet; dead-letter what is none."""
         for record in batch:
+            output_id = header(record, ID_HEADER)
+            if output_id is not None and attempts.is_repeat(txn, output_id):
+                continue
             try:
-                self._receive(record, txn)
+                notification = _read(record)
             except ValueError as error:
                 self.refuse(record, str(error), txn, view)
+            else:
+                self._receive(notification, record.value or b"", txn)
 
     def tick(self, tick: Tick, cursor: Cursor | None, txn: Txn, view: View, limit: int) -> Cursor:
         """Pass over it: the sender's rows are due by its own clock."""
@@ -71,14 +76,8 @@ class Sender:
         if self._pump is not None:
             self._pump.wake()
 
-    def _receive(self, record: Record, txn: Txn) -> None:
-        output_id = header(record, ID_HEADER)
-        if output_id is not None and attempts.is_repeat(txn, output_id):
-            return
-        notification = decode_notification(record.value or b"")
-        parse_instant(notification.decided_at)
-        parse_instant(notification.checked_at)
-        row = self._row(notification, record.value or b"", txn)
+    def _receive(self, notification: Notification, value: bytes, txn: Txn) -> None:
+        row = self._row(notification, value, txn)
         if row is None:
             return
         if notification.withdrawn:
@@ -96,3 +95,11 @@ class Sender:
             return Attempt(attempts.FORMAT, "waiting", now, now, 0, value)
         again = returns.asks_again_at(known, notification, now, self._ports.freshness, self._ports.first_retry)
         return returns.answered(known, notification, value, again)
+
+
+def _read(record: Record) -> Notification:
+    """Return the record's notification; raise ValueError, which quotes nothing secret, where it is none."""
+    notification = decode_notification(record.value or b"")
+    parse_instant(notification.decided_at)
+    parse_instant(notification.checked_at)
+    return notification

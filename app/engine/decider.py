@@ -184,6 +184,7 @@ class Decider:
         if row is None:
             letter = letter_of(account, self._topics.ticks, view.partition, new.reason, view.now, "open")
             self._letters.park_account(txn, letter, key_of(account), view.now)
+            log.error("partition %d: account %s is parked, ticks pass it over", view.partition, letter.account)
         self._tried.fail(txn, account, row or new, self._rulebook(), now)
 
     def _resume(self, account: str, txn: Txn, view: View) -> None:
@@ -191,7 +192,7 @@ class Decider:
         letter = letter_of(account, self._topics.ticks, view.partition, "ticks raise no more", view.now, "resumed")
         self._letters.send(txn, key_of(account), letter)
         self._tried.succeed(txn, account)
-        log.warning("partition %d: an account that was parked goes on", view.partition)
+        log.warning("partition %d: account %s goes on, it was parked", view.partition, letter.account)
 
     def _list(self, tick: Tick, cursor: Cursor | None, txn: Txn, view: View) -> list[str]:
         """Return, sorted, the accounts to look at: under a new configuration also those that it may let go of."""

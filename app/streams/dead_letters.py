@@ -46,7 +46,7 @@ class Letter(msgspec.Struct, frozen=True):
         """The account, by the input's key."""
         return (self.key or b"").decode(errors="replace")
 
-    def closed(self, state: State, at: str, by: str, note: str | None = None) -> DeadLetter:
+    def closed(self, state: State, at: str, by: str | None, note: str | None = None) -> DeadLetter:
         """Return the record that closes it."""
         return replace(self.opened, state=state, at=at, by=by, note=note)
 
@@ -127,7 +127,7 @@ async def _record_at(consumer: AIOKafkaConsumer, letter: DeadLetter) -> Record |
     return None
 
 
-async def replay(bootstrap: str, names: Names, wanted: Sequence[Letter], at: str, by: str) -> list[Letter]:
+async def replay(bootstrap: str, names: Names, wanted: Sequence[Letter], at: str, by: str | None) -> list[Letter]:
     """Have the records processed again, and close their letters; return those whose record is gone.
 
     A copy, with the same key and headers, goes behind all that was read by now. First the copy, then the letter: done

@@ -83,6 +83,13 @@ async def test_a_backlog_of_ten_days_leaves_at_the_rate_that_is_set() -> None:
     await outage.end(lane)
 
 
+async def test_without_a_pace_it_leaves_all_at_once() -> None:
+    outage = Outage()
+    lane = await outage.begin(CatchUp(Counting.ticks_out))
+    assert await outage.pass_seconds(lane, 0) == ACCOUNTS
+    await outage.end(lane)
+
+
 async def test_facts_are_not_held_up_meanwhile() -> None:
     outage = Outage()
     lane = await outage.begin()

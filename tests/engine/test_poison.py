@@ -20,7 +20,7 @@ from tests.builders import a_company, a_payment, a_rule, account_event, at, invo
 from tests.engine.counting import Counting
 from tests.engine.office import NAMES, Office
 from tests.engine.world import Crash, World
-from tests.poison import SECRET, raising
+from tests.poison import SECRET, MistakeError, raising
 
 PAST, FAILED = "invoice_past_due_for_days", "payment_failed"
 BAD = "a3"
@@ -70,6 +70,21 @@ def test_a_fact_that_makes_a_trigger_raise_is_dead_lettered_and_its_neighbours_a
     assert brief(letter) == (NAMES.billing, 2 * len(ACCOUNTS) + 3, None, "open")
     assert letter.reason.startswith("handler: MistakeError at app.")
     assert SECRET not in letter.reason
+
+
+def test_without_being_set_aside_it_would_end_every_worker(mistake: pytest.MonkeyPatch) -> None:
+    def let_through(error: Exception, _where: str, *, alone: bool) -> None:
+        del alone
+        raise error
+
+    mistake.setattr("app.engine.lane.set_aside", let_through)
+    mistake.setitem(*raising(FAILED, "message", BAD))
+    office = an_office()
+    failures(office)
+    for _ in range(2):
+        with pytest.raises(MistakeError):
+            office.run()
+    assert sent_to(office) == []
 
 
 def test_the_account_stays_as_it_was_and_the_same_event_is_decided_once_mended(mistake: pytest.MonkeyPatch) -> None:
@@ -132,7 +147,8 @@ def test_what_is_not_mended_raises_once_an_hour_and_is_told_of_once(
     for minutes in range(0, 180, 5):
         office.run_until(NINE + SECOND + minutes * 60 * SECOND)
     assert len(office.dead_letters()) == 1
-    assert sum(record.levelname == "ERROR" for record in caplog.records) == 3
+    assert caplog.text.count("MistakeError") == 3
+    assert caplog.text.count("account a3 is parked") == 1
 
 
 def test_another_configuration_has_a_parked_account_tried_at_once(mistake: pytest.MonkeyPatch) -> None:

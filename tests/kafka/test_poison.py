@@ -10,10 +10,14 @@ from typing import Any
 
 import orjson
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import RecordsToDelete
 
 from app import clock
 from app.config.check import Config
 from app.dev.kafka import DevKafka
+from app.engine.records import ID_HEADER, REPLAY_HEADER
+from app.streams import client
 from app.streams.names import Names
 from tests.builders import Event, a_company, a_payment, a_rule, account_event
 from tests.kafka.live import decided_at_least, has_begun, publish
@@ -112,6 +116,39 @@ async def test_one_too_many_ends_the_worker_and_the_next_one_too_until_more_is_a
     assert dropped.stdout.count("dropped: ") == 5, dropped
     assert listed(system) == []
     assert {letter["note"] for letter in listed(system, "--all")} == {"a test"}
+
+
+async def test_a_broken_notification_is_replayed_into_the_outbox_and_is_taken_for_no_repeat(
+    kafka: DevKafka, names: Names, tmp_path: Path
+) -> None:
+    system = System(kafka.bootstrap, names, tmp_path, smtp_port=1)
+    with ending(system):
+        await system.prepare(Config((), {}))
+        async with client.opened_producer(kafka.bootstrap) as producer:
+            await producer.send_and_wait(names.outbox, b"{", b"a1", partition=0, headers=[(ID_HEADER, b"i/0/7/0")])
+        system.start("sender", "sender")
+        await eventually(lambda: has_letters(system, 1), 60)
+        done = whimbrel(system, "replay", "--all", "--by", "ann")
+        assert done.stdout.startswith("replayed: "), done
+        await eventually(lambda: has_letters(system, 2), 60)
+    first, second = listed(system, "--all")
+    assert (first["letter"], first["state"], first["by"]) == (f"{names.outbox}/0/0", "replayed", "ann")
+    assert (second["letter"], second["state"]) == (f"{names.outbox}/0/1", "open")
+    (_, copy) = await client.read(kafka.bootstrap, names.outbox)
+    assert copy.headers == ((REPLAY_HEADER, f"{names.outbox}/0/0".encode()),)
+    assert copy.key == b"a1"
+
+    async with client.opened_admin(kafka.bootstrap) as admin:
+        await admin.delete_records({TopicPartition(names.outbox, 0): RecordsToDelete(before_offset=2)})
+    gone = whimbrel(system, "replay", second["letter"])
+    assert (gone.returncode, gone.stdout) == (1, "")
+    assert gone.stderr.startswith("error: retention has removed the record; drop the letter: ")
+    assert "payload    none: retention has removed it" in whimbrel(system, "show", second["letter"], "--payload").stdout
+
+
+async def has_letters(system: System, count: int) -> bool:
+    read = await client.read(system.bootstrap, system.names.dead_letters)
+    return len([each for each in read if json.loads(each.value or b"")["state"] == "open"]) >= count
 
 
 async def test_what_cannot_be_done_is_said_in_a_line(kafka: DevKafka, names: Names, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from app.contract.instants import DAY, HOUR, MINUTE, format_instant
+from app.delivery import attempts
 from app.delivery.message import message_id
 from app.delivery.relay import Relay
 from app.delivery.sender import Sender
@@ -14,7 +15,7 @@ from app.dev.mailbox import DROP, SILENT, Mailbox, Step
 from app.dev.previews import a_notification
 from app.engine.dead_letters import TooManyDeadLettersError
 from app.engine.handler import Companion, Handler
-from app.engine.outbox import Notification, decode_notification, encode
+from app.engine.outbox import encode
 from tests.engine.world import Crash
 from tests.unit.delivery.postroom import Postroom, some_notifications
 
@@ -110,21 +111,23 @@ async def test_what_is_no_notification_is_dead_lettered_and_its_neighbours_unhar
     assert (letter.topic, letter.partition, letter.offset) == ("outbox", 0, 0)
 
 
+@pytest.mark.parametrize("error", [KeyError, ValueError])
 async def test_a_notification_that_makes_the_handler_raise_is_dead_lettered_and_its_neighbours_unharmed(
-    postroom: Postroom, monkeypatch: pytest.MonkeyPatch
+    postroom: Postroom, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
-    def mistaken(value: bytes) -> Notification:
-        notification = decode_notification(value)
-        if notification.subject == "invoice:2":
-            raise KeyError(notification.address)
-        return notification
+    row_key = attempts.row_key
 
-    monkeypatch.setattr("app.delivery.sender.decode_notification", mistaken)
+    def mistaken(dedup_key: str) -> bytes:
+        if "invoice:2" in dedup_key:
+            raise error("ann.miller@mail.example")
+        return row_key(dedup_key)
+
+    monkeypatch.setattr(attempts, "row_key", mistaken)
     postroom.put(*(a_notification(number=number) for number in (1, 2, 3)))
     await postroom.deliver("accepted", "accepted")
     (letter,) = postroom.dead_letters()
     assert letter.offset == 1
-    assert letter.reason.startswith("handler: KeyError at app.delivery.sender:")
+    assert letter.reason.startswith(f"handler: {error.__name__} at app.delivery.sender:")
 
 
 async def test_too_many_that_are_no_notifications_end_the_sender(postroom: Postroom) -> None:
