@@ -30,11 +30,7 @@ async def restore(bootstrap: str, topic: str, partition: int, store: RocksStore,
     where = f"{topic}[{partition}]"
     if store.offset >= 0 and store.stamp < now - KEPT_FOR:
         store.wipe()
-    if store.offset >= fence:
-        raise StateUnusableError(
-            f"{where}: the rows in {store.path} contain record {store.offset}, but the journal ends at {fence}; it is"
-            " not the journal that they come from: remove that directory to restore from this one"
-        )
+    _check_not_ahead(store, fence, where)
     incarnation = _incarnation(store)
     async with opened_consumer(bootstrap, FETCH_BYTES) as consumer:
         here = TopicPartition(topic, partition)
@@ -43,7 +39,20 @@ async def restore(bootstrap: str, topic: str, partition: int, store: RocksStore,
         consumer.seek(here, max(store.offset + 1, beginning))
         while await consumer.position(here) <= fence:
             await _chunk(consumer, here, store, fence)
-    if incarnation is not None and _incarnation(store) != incarnation:
+    if incarnation is not None:
+        _check_same(store, incarnation, where)
+
+
+def _check_not_ahead(store: RocksStore, fence: int, where: str) -> None:
+    if store.offset >= fence:
+        raise StateUnusableError(
+            f"{where}: the rows in {store.path} contain record {store.offset}, but the journal ends at {fence}; it is"
+            " not the journal that they come from: remove that directory to restore from this one"
+        )
+
+
+def _check_same(store: RocksStore, incarnation: str, where: str) -> None:
+    if _incarnation(store) != incarnation:
         raise StateUnusableError(
             f"{where}: the rows in {store.path} come from another journal of this name: remove that directory to"
             " restore from this one"

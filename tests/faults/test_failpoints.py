@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
 PARTS = 90
 LIVE_ONLY = {"tick-made", "row-returned"}
-"""In a played history time is data, and every notification is fresh."""
+"""In a played history time is data, and every notification is fresh: see test_failpoints_live.py."""
 ONE_TOPIC = {"outputs-half"}
 """The sender's outputs go to one topic."""
 
@@ -46,7 +46,7 @@ async def test_struck_at_every_point_nothing_is_lost_or_sent_twice(
         WHIMBREL_SMTP_CONCURRENCY="2",
     ) as run:
         parts = Parts(run, PARTS)
-        strikes = {app: Strikes(run, app, action, parts) for app in points}
+        strikes = {app: Strikes(run, app, action, parts.publish) for app in points}
 
         async def strike(app: str) -> None:
             strikes[app].begin()

@@ -1,8 +1,9 @@
 """Workers that strike themselves, one after the other, beside one that takes over each time.
 
-    strikes = Strikes(run, "triggers", "kill")
-    await strikes.at("append-done")              # a worker comes, strikes itself there, and another has its partitions
-    strikes.struck                               # the failpoints that were really reached
+    strikes = Strikes(run, "triggers", "kill", parts.publish)
+    strikes.begin()                  # the worker that takes over
+    await strikes.at("append-done")  # a worker comes, gets work and strikes itself there
+    strikes.struck                   # the points that were really reached
 
 A worker that is killed is followed by the next one; one that stands still is let go on when another runs the lanes of
 all partitions, which is beyond its session, and must then end by itself or work as any other.
@@ -11,7 +12,7 @@ all partitions, which is beyond its session, and must then end by itself or work
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from tests.faults.cluster import FAILED, KILLED, Worker
 from tests.faults.load import Part
@@ -22,10 +23,13 @@ from tests.kafka.waiting import LOOK_SECONDS
 COMMAND = ("tests.faults.worker",)
 PART_SECONDS = 0.5
 PATIENCE = 5.0
-"""Seconds for a part of the load to bring a worker to its failpoint; then it gets the next one."""
+"""Seconds for work to bring a worker to its failpoint; then it gets more."""
+TIMES = 12
 COMES = 30.0
 """Seconds for a worker to start, to be assigned its partitions, to be taken for dead."""
 RUNS = re.compile(r"lane runs.*partition=(\d+)")
+
+Work = Callable[[], Awaitable[bool]]
 
 
 class Parts:
@@ -50,14 +54,15 @@ class Parts:
 
 
 class Strikes:
-    """One app's victims; `action` is kill or stop."""
+    """One app's victims; `action` is kill or stop, `more` gives them work, and says whether it has."""
 
-    def __init__(self, run: Run, app: str, action: str, parts: Parts) -> None:
+    def __init__(self, run: Run, app: str, action: str, more: Work, **environment: str) -> None:
         self.struck: list[str] = []
         self._run = run
         self._app = app
         self._action = action
-        self._parts = parts
+        self._more = more
+        self._environment = environment
         self._told = run.workers.directory / f"{app}.struck"
         self._heir = f"{app}-heir"
 
@@ -65,19 +70,19 @@ class Strikes:
         """Start the worker that takes over."""
         self._run.workers.start(self._heir, self._app)
 
-    async def at(self, point: str) -> None:
-        """Have a worker strike itself there."""
+    async def at(self, point: str, work: Work | None = None) -> None:
+        """Have a worker strike itself there, with other work than usual."""
         name = f"{self._app}-new" if point == "open-restore-amid" else f"{self._app}-victim"
         failpoint = str(Failpoint(point, self._action))
         worker = self._start(name, failpoint)
         mark = self._length(name)
         await self._until(lambda: self._has_struck(failpoint) or self._lanes(name, mark), COMES, f"{name} comes")
-        await self._parts.publish()
         if point.startswith("revoke-"):
             self._start(f"{self._app}-guest", "")
-        while not await self._within(lambda: self._has_struck(failpoint), PATIENCE):
-            if not await self._parts.publish():
+        for _ in range(TIMES):
+            if self._has_struck(failpoint) or not await (work or self._more)():
                 break
+            await self._within(lambda: self._has_struck(failpoint), PATIENCE)
         assert self._has_struck(failpoint), f"{self._app} never came by {point}\n{self._run.workers.logs()}"
         self.struck.append(point)
         self._run.nemesis.note(f"{self._action} at {point}", name)
@@ -95,7 +100,7 @@ class Strikes:
         mark, own = self._length(self._heir), self._length(name)
         await self._until(lambda: len(self._lanes(self._heir, mark)) == PARTITIONS, COMES, "another takes over")
         workers.cont(name)
-        await self._parts.publish()
+        await self._more()
         await self._until(
             lambda: not worker.process.running or self._lanes(name, own), COMES, f"{name} goes on or ends"
         )
@@ -107,7 +112,7 @@ class Strikes:
 
     def _start(self, name: str, failpoint: str) -> Worker:
         workers = self._run.workers
-        workers.start(name, self._app, **{FAILPOINT: failpoint, STRUCK: str(self._told)})
+        workers.start(name, self._app, **{FAILPOINT: failpoint, STRUCK: str(self._told)}, **self._environment)
         workers[name].wanted = False  # no supervisor starts it again
         return workers[name]
 

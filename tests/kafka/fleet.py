@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,10 +24,13 @@ MODULE = "tests.kafka.counting_worker"
 class Fleet:
     """Counting workers by number, each with a state directory and a log of its own, over one set of topics."""
 
-    def __init__(self, bootstrap: str, names: Names, directory: Path, **environment: str) -> None:
+    def __init__(
+        self, bootstrap: str, names: Names, directory: Path, command: Sequence[str] = (MODULE,), **environment: str
+    ) -> None:
         self.bootstrap = bootstrap
         self.names = names
         self.directory = directory
+        self._command = command
         self._environment = environment
         self.workers: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -44,7 +47,7 @@ class Fleet:
             **self._environment,
         }
         with self.log(number).open("ab") as log:
-            worker = subprocess.Popen([sys.executable, "-m", MODULE], env=environment, stdout=log, stderr=log)
+            worker = subprocess.Popen([sys.executable, "-m", *self._command], env=environment, stdout=log, stderr=log)
         self.workers[number] = worker
         return worker
 

@@ -1,0 +1,54 @@
+"""A repair of a worker's switched off, or a fault put into its reading: what no signal from outside can bring about.
+
+WHIMBREL_TEST_CHANGES names them, separated by commas.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import aiokafka
+
+from app.engine.inputs import Fetch, Queue
+from app.streams.lanes import Lanes
+
+CHANGES: Final = "WHIMBREL_TEST_CHANGES"
+EVERY: Final = 3
+
+
+def read_uncommitted() -> None:
+    """Read what a transaction has written and not committed."""
+    committed = aiokafka.AIOKafkaConsumer
+
+    def reader(**settings: Any) -> aiokafka.AIOKafkaConsumer:
+        return committed(**(settings | {"isolation_level": "read_uncommitted"}))
+
+    aiokafka.AIOKafkaConsumer = reader
+
+
+def trust_fetches() -> None:
+    """Take every fetch for the one that comes next."""
+    feed = Queue.feed
+    Queue.feed = lambda self, fetch: feed(self, fetch._replace(start=self.read))  # type: ignore[method-assign]
+
+
+def drop_fetches() -> None:
+    """Lose one fetch in three between the consumer and the lane, as stock Faust does around rebalances."""
+    feed, times = Lanes.feed, [0]
+
+    def dropping(self: Lanes, partition: int, fetch: Fetch) -> None:
+        times[0] += bool(fetch.records)
+        if not fetch.records or times[0] % EVERY:
+            feed(self, partition, fetch)
+
+    Lanes.feed = dropping  # type: ignore[method-assign]
+
+
+NAMED: Final[Mapping[str, Callable[[], None]]] = {
+    change.__name__: change for change in (read_uncommitted, trust_fetches, drop_fetches)
+}
+
+
+def change(environment: Mapping[str, str]) -> None:
+    """Make the changes that the environment names; raise KeyError where there is none of that name."""
+    for name in filter(None, environment.get(CHANGES, "").split(",")):
+        NAMED[name]()

@@ -1,0 +1,214 @@
+"""Repairs that only a real broker, a real client or a real database shows, each on and off.
+
+As tests/engine/test_repairs.py: `on` the verdict finds nothing, `off` what the repair is there for.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
+from aiokafka.producer.transaction_manager import PidAndEpoch
+
+from app.contract.instants import DAY
+from app.dev.kafka import DevKafka
+from app.engine.ports import StateUnusableError
+from app.engine.records import COMMIT_KEY, decode_commit
+from app.streams import client, restore, topics
+from app.streams.journal import FenceError, JournalWriter
+from app.streams.names import Names
+from app.streams.opening import OpenLane
+from app.streams.patience import Patience
+from app.streams.store import RocksStore
+from tests.engine.counting import Counting
+from tests.engine.test_repairs import both
+from tests.engine.world import World
+from tests.faults.switching import CHANGES
+from tests.kafka.fleet import Fleet, end_of, running
+from tests.kafka.test_journal import NOW, a_commit, index, patience
+from tests.kafka.waiting import eventually
+
+pytestmark = pytest.mark.kafka
+
+COUNTING = ("tests.faults.worker", "counting")
+FACTS = 200
+
+
+@pytest.fixture
+async def journal(kafka: DevKafka, names: Names) -> str:
+    await topics.create(kafka.bootstrap, names, 1, 1)
+    return names.book_journal
+
+
+@pytest.fixture
+async def patient(kafka: DevKafka) -> AsyncIterator[Patience]:
+    async with patience(kafka.bootstrap) as one:
+        yield one
+
+
+async def without_a_transactional_id(self: JournalWriter) -> PidAndEpoch:
+    """Give an identity that no later one fences."""
+    producer = AIOKafkaProducer(bootstrap_servers=self._bootstrap, enable_idempotence=True)
+    await producer.start()
+    identity = producer._txn_manager._pid_and_epoch
+    await producer.stop()
+    return identity
+
+
+async def unasked(self: JournalWriter, earlier: PidAndEpoch) -> None:
+    """Believe that the broker fences."""
+
+
+@both
+async def test_the_broker_refuses_who_wrote_before_the_fence(
+    kafka: DevKafka, journal: str, patient: Patience, monkeypatch: pytest.MonkeyPatch, *, on: bool
+) -> None:
+    if not on:
+        monkeypatch.setattr(JournalWriter, "_identity", without_a_transactional_id)
+        monkeypatch.setattr(JournalWriter, "_probe", unasked)
+    early, late = (JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient) for _ in range(2))
+    await early.fence()
+    await late.fence()
+    await late.append({b"a": b"new"}, a_commit())
+    with raising((ProducerFenced, InvalidProducerEpoch), so=on):
+        await early.append({b"a": b"old"}, a_commit())
+    await early.close()
+    await late.close()
+    rows = {record.key: record.value for record in await client.read(kafka.bootstrap, journal)}
+    assert (rows[b"a"] == b"new") is on, "off, an old row lies over a newer one"
+
+
+@both
+async def test_a_broker_that_does_not_fence_is_found_out(
+    kafka: DevKafka, journal: str, patient: Patience, monkeypatch: pytest.MonkeyPatch, *, on: bool
+) -> None:
+    monkeypatch.setattr(JournalWriter, "_identity", without_a_transactional_id)
+    if not on:
+        monkeypatch.setattr(JournalWriter, "_probe", unasked)
+    writer = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient)
+    with raising(FenceError, so=on):
+        await writer.fence()
+    await writer.close()
+
+
+@both
+async def test_what_a_transaction_aborts_is_not_read(
+    kafka: DevKafka, names: Names, tmp_path: Path, *, on: bool
+) -> None:
+    await topics.create(kafka.bootstrap, names, 1, 1)
+    fleet = Fleet(kafka.bootstrap, names, tmp_path, COUNTING, **{CHANGES: "" if on else "read_uncommitted"})
+    async with transactional(kafka.bootstrap) as producer:
+        for number, commits in enumerate((True, False, True)):
+            await producer.begin_transaction()
+            for _ in range(FACTS):
+                await producer.send_and_wait(names.billing, b"x", b"k%d" % number, partition=0)
+            await (producer.commit_transaction() if commits else producer.abort_transaction())
+    with running(fleet, 1):
+        await eventually(lambda: read_to_the_end(fleet), 60)
+        fleet.stop()
+    told, _, _ = await fleet.outputs()
+    assert len(told) == (2 if on else 3) * FACTS
+    assert (b"k1" in await fleet.journal(0)) is not on, "off, it counts what never happened"
+
+
+@both
+async def test_what_a_client_loses_between_fetch_and_lane_is_read_again(
+    kafka: DevKafka, names: Names, tmp_path: Path, *, on: bool
+) -> None:
+    await topics.create(kafka.bootstrap, names, 1, 1)
+    changes = "drop_fetches" if on else "drop_fetches,trust_fetches"
+    fleet = Fleet(kafka.bootstrap, names, tmp_path, COUNTING, **{CHANGES: changes})
+    with running(fleet, 1):
+        for batch in range(6):
+            await fleet.publish([(names.billing, f"k{batch}")] * FACTS)
+            await eventually(lambda: read_to_the_end(fleet), 60)
+        fleet.stop()
+    told, _, _ = await fleet.outputs()
+    assert (len(told) == 6 * FACTS) is on, "off, whole fetches are missing, and nobody knows"
+    assert ("reading again" in fleet.logged(0)) is on
+
+
+async def read_to_the_end(fleet: Fleet) -> bool:
+    """Tell whether the lane's last commit covers all of its input."""
+    end = await end_of(fleet.bootstrap, fleet.names.billing, 0)
+    commit = (await fleet.journal(0)).get(COMMIT_KEY)
+    return commit is not None and decode_commit(commit).positions[fleet.names.billing] >= end
+
+
+def raising(error: Any, *, so: bool) -> AbstractContextManager[object]:
+    """Expect the error where that is so."""
+    return pytest.raises(error) if so else nullcontext()
+
+
+def transactional(bootstrap: str) -> AIOKafkaProducer:
+    return AIOKafkaProducer(bootstrap_servers=bootstrap, transactional_id="upstream")
+
+
+@both
+async def test_rows_ahead_of_the_journal_are_not_gone_on_with(
+    kafka: DevKafka, journal: str, patient: Patience, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, on: bool
+) -> None:
+    """The journal was made anew: what the rows say is not in it."""
+    if not on:
+        monkeypatch.setattr(restore, "_check_not_ahead", lambda store, fence, where: None)
+    fence = await a_journal(kafka.bootstrap, journal, patient)
+    store = RocksStore(tmp_path / "0", index, lambda: NOW)
+    store.write({b"old": b"1"}, fence + 5)
+    with raising(StateUnusableError, so=on):
+        await restore.restore(kafka.bootstrap, journal, 0, store, fence, NOW)
+    assert store.scan(b"") == [(b"old", b"1")], "off, these pass for the rows of the journal"
+    store.close()
+
+
+@both
+async def test_rows_of_another_journal_are_not_gone_on_with(
+    kafka: DevKafka, journal: str, patient: Patience, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, on: bool
+) -> None:
+    if not on:
+        monkeypatch.setattr(restore, "_check_same", lambda store, incarnation, where: None)
+    fence = await a_journal(kafka.bootstrap, journal, patient)
+    store = RocksStore(tmp_path / "0", index, lambda: NOW)
+    store.write({b"old": b"1", COMMIT_KEY: a_commit("another")}, 0)
+    with raising(StateUnusableError, so=on):
+        await restore.restore(kafka.bootstrap, journal, 0, store, fence, NOW)
+    assert store.get(b"old") == b"1", "off, rows of two journals are mixed"
+    store.close()
+
+
+@both
+async def test_a_copy_too_old_to_know_what_was_deleted_is_made_anew(
+    kafka: DevKafka, journal: str, patient: Patience, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, on: bool
+) -> None:
+    if not on:
+        monkeypatch.setattr(restore, "KEPT_FOR", 400 * DAY)
+    fence = await a_journal(kafka.bootstrap, journal, patient)
+    store = RocksStore(tmp_path / "0", index, lambda: NOW)
+    store.write({b"deleted long ago": b"1"}, 0, stamp=NOW - 4 * DAY)
+    await restore.restore(kafka.bootstrap, journal, 0, store, fence, NOW)
+    assert (store.scan(b"") == [(b"a", b"1")]) is on, "off, a deleted row is back"
+    store.close()
+
+
+async def a_journal(bootstrap: str, journal: str, patient: Patience) -> int:
+    """Write row a, and return the offset of the next owner's fence."""
+    writer = JournalWriter(bootstrap, journal, 0, f"{journal}-0", patient)
+    await writer.fence()
+    await writer.append({b"a": b"1"}, a_commit())
+    fence = await writer.fence()
+    await writer.close()
+    return fence
+
+
+@both
+async def test_a_lane_that_ends_lets_its_database_go(
+    kafka: DevKafka, patient: Patience, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, on: bool
+) -> None:
+    if not on:
+        monkeypatch.setattr(RocksStore, "close", lambda self: None)
+    store = RocksStore(tmp_path / "0", index, lambda: NOW)
+    await OpenLane(World(Counting).lane(), store, JournalWriter(kafka.bootstrap, "j", 0, "j-0", patient)).close()
+    with pytest.raises(Exception, match=r"(?i)lock") if not on else nullcontext():
+        RocksStore(tmp_path / "0", index, lambda: NOW).close()  # off, the partition cannot come back to this process
