@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from app.contract.instants import DAY, HOUR, MINUTE, SECOND, Instant, format_instant
 from app.domain.builtin import BUILT_IN
 from app.domain.calendar import first_instant
-from app.domain.companies import Company, Exclusion, Holidays
+from app.domain.companies import Company, EarlierZone, Exclusion, Holidays
 from app.domain.rules import Filters, Hours, Late, Rule, Rulebook
 from app.simulate.run import Pause, Span
 from tests.builders import Event, a_company, a_payment, a_rule, account_event, an_event, invoice_event
@@ -215,8 +215,12 @@ def companies(draw: st.DrawFn, zone: str, around: date) -> list[Company]:
         "holidays": Holidays(dates=tuple(draw(st.lists(days(around), max_size=2)))),
         "skip_holidays": draw(st.sampled_from((None, None, True))),
     }
+    earlier = tuple(
+        EarlierZone(draw(st.sampled_from([z for z, _ in CHANGES])), until)
+        for until in sorted(draw(st.sets(instants(zone, around), max_size=draw(st.sampled_from((0, 0, 1, 2))))))
+    )
     return [
-        a_company("acme", time_zone=zone, exclusions=exclusions, **sending),
+        a_company("acme", time_zone=zone, exclusions=exclusions, earlier=earlier, **sending),
         a_company("beta", time_zone=other),
     ]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from app.config.check import Config
 from app.config.record import definition, rules_by_id
@@ -61,7 +61,7 @@ def _rule_line(name: str, old: Rule | None, new: Rule | None) -> str:
 def _company_line(name: str, old: Company | None, new: Company | None) -> str:
     if old is None or new is None:
         return f"company {name}: {'new' if old is None else 'removed'}"
-    return f"company {name}: {_differences(old, new)}"
+    return f"company {name}: {_differences(replace(old, earlier=()), replace(new, earlier=()))}"
 
 
 def _differences(old: Struct, new: Struct) -> str:

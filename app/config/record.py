@@ -4,7 +4,8 @@ JSON: `{"format": 2, "rules": [...], "companies": [...], "kill": {...}, "guard":
 are versions with the fields of `Rule` (`late.within` in microseconds, `enabled_at` in RFC 3339); companies have those
 of `Company`, the switches those of `Kill` and `Guard`. A version that its apply puts in force has `enabled_at:
 "apply"`: that is the record's own broker timestamp plus 30 seconds, by which every worker has read it (ARCHITECTURE.md
-section 5, Configuration). Later records carry such a version with the instant. Switches are in force when read.
+section 5, Configuration). Later records carry such a version with the instant. So it is with the time zone that a
+company had until an apply (`earlier`: until 0). Switches are in force when read.
 
 Format 1 had no switches and fewer options; it is still read. A worker that knows format 1 alone refuses format 2.
 """
@@ -18,7 +19,7 @@ from msgspec.structs import replace
 from app.config.check import Config
 from app.contract.instants import DAY, SECOND, Instant, format_instant, parse_instant
 from app.domain.builtin import BUILT_IN, with_built_in
-from app.domain.companies import Company
+from app.domain.companies import Company, EarlierZone
 from app.domain.rules import Rule, Rulebook
 from app.domain.switches import Guard, Kill, Switches
 from app.errors import WhimbrelError
@@ -73,7 +74,7 @@ def read(value: bytes | None, timestamp: Instant) -> Recorded:
         rules = with_built_in(_resolved(record.rules, timestamp))
     except (msgspec.DecodeError, UnicodeDecodeError, TypeError, ValueError) as error:
         raise RecordError(f"the configuration's record cannot be read: {error}") from error
-    companies = {company.id: company for company in record.companies}
+    companies = {company.id: _dated(company, timestamp) for company in record.companies}
     return Recorded(Config(rules, companies), Switches(record.kill, record.guard))
 
 
@@ -82,11 +83,16 @@ def next_record(current: bytes | None, timestamp: Instant, wanted: Config, *, as
 
     As written, the versions of `wanted` stand as they are. Otherwise only the newest of each id counts, and its
     `enabled_at` and `version` do not: what is new or has changed is stamped by the apply and counted up, what has not
-    keeps both, and what is no longer wanted gets a last version that is disabled. Switches stay as they are. Raise
-    RecordError.
+    keeps both, and what is no longer wanted gets a last version that is disabled. A company that changes its time zone
+    keeps note of the one that it had. Switches stay as they are. Raise RecordError.
     """
     found = read(current, timestamp)
-    before, wanted = found.config, Config(with_built_in(wanted.rules), wanted.companies)
+    before = found.config
+    companies = {
+        name: _with_earlier(company, before.companies.get(name), None if as_written else timestamp)
+        for name, company in wanted.companies.items()
+    }
+    wanted = Config(with_built_in(wanted.rules), companies)
     if as_written:
         rules: list[tuple[Rule, bool]] = [(rule, False) for rule in wanted.rules]
         changed = rules_by_id(before) != rules_by_id(wanted)
@@ -140,6 +146,24 @@ def _resolved(written: list[dict[str, Any]], timestamp: Instant) -> tuple[Rule, 
         newest[rule.id] = max(rule.enabled_at or 0, newest.get(rule.id, 0))
         rules.append(rule)
     return tuple(rules)
+
+
+def _with_earlier(company: Company, before: Company | None, timestamp: Instant | None) -> Company:
+    """Return the company with the zones that it had; one that it has until this record is stamped by it."""
+    if before is None:
+        return company
+    if timestamp is None or company.time_zone == before.time_zone:
+        return replace(company, earlier=before.earlier)
+    needed = tuple(each for each in before.earlier if each.until >= timestamp - NEEDED_FOR)
+    return replace(company, earlier=(*needed, EarlierZone(before.time_zone)))
+
+
+def _dated(company: Company, timestamp: Instant) -> Company:
+    earlier, newest = [], 0
+    for each in company.earlier:
+        newest = each.until or max(timestamp + EFFECTIVE_AFTER, newest)
+        earlier.append(replace(each, until=newest))
+    return replace(company, earlier=tuple(earlier))
 
 
 def _next_rules(before: Config, timestamp: Instant, wanted: Config) -> list[tuple[Rule, bool]]:

@@ -7,7 +7,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from app.contract.codec import Fact
-from app.contract.instants import Instant
 from app.contract.types import (
     WEEKDAYS,
     AccountData,
@@ -32,8 +31,6 @@ from app.contract.types import (
 from app.contract.types import Contact as ToldContact
 from app.domain.account import Account, Contact, Details, Login, Preferences
 from app.domain.book import Book
-from app.domain.calendar import LocalClock
-from app.domain.companies import Company
 from app.domain.invoice import Invoice
 from app.domain.things import planned, stored, used
 
@@ -44,18 +41,6 @@ def apply(book: Book, fact: Fact) -> Book:
     """Return the book with what the fact says of account, contacts and things; flips are `delinquency.settle`'s."""
     said = _SAYING.get(type(fact.data))
     return book if said is None else said(book, fact.data, fact)
-
-
-def in_zone(book: Book, company: Company, at: Instant) -> Book:
-    """Return the book whose clock runs in the account's zone, else the company's, from `at` on."""
-    account = book.account
-    if book.company_id is None:
-        return book
-    zone = (account.details and account.details.time_zone) or company.time_zone
-    if account.clock is not None and account.clock.zone == zone:
-        return book
-    clock = LocalClock(zone) if account.clock is None else account.clock.moved(zone, at)
-    return replace(book, account=replace(account, clock=clock))
 
 
 def _accounted(book: Book, data: AccountData, fact: Fact) -> Book:

@@ -1,10 +1,13 @@
 """The brands that accounts belong to (DOMAIN.md sections 1 and 5)."""
 
+from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
 
 from holidays import country_holidays
 from msgspec import Struct
+
+from app.contract.instants import Instant
 
 
 class Exclusion(Struct, frozen=True, omit_defaults=True):
@@ -47,10 +50,21 @@ def _national(country: str, subdivision: str | None, year: int) -> frozenset[dat
     return frozenset(country_holidays(country, subdiv=subdivision, years=year))
 
 
+class EarlierZone(Struct, frozen=True, omit_defaults=True):
+    """The time zone that a company had before an apply gave it another.
+
+    `until`: the first instant of the next. 0 on whimbrel.config: when the record is in force, as `enabled_at: apply`.
+    """
+
+    zone: str
+    until: Instant = 0
+
+
 class Company(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One entry of companies.yaml.
 
-    `time_zone` is an IANA name, `locale` one that Babel knows (`en_US`), `send_at` local time as `HH:MM`.
+    `time_zone` is an IANA name, `locale` one that Babel knows (`en_US`), `send_at` local time as `HH:MM`. `earlier` is
+    what an apply has noted, oldest first: no entry of the file.
     """
 
     id: str
@@ -66,6 +80,15 @@ class Company(Struct, frozen=True, kw_only=True, omit_defaults=True):
     window: tuple[int, int] | None = None
     weekdays: tuple[int, ...] | None = None
     skip_holidays: bool | None = None
+    earlier: tuple[EarlierZone, ...] = ()
+
+    def zone_at(self, instant: Instant) -> str:
+        """Return the time zone in force at the instant."""
+        return next((each.zone for each in self.earlier if instant < each.until), self.time_zone)
+
+    def moves(self, begin: Instant, end: Instant) -> Iterator[Instant]:
+        """Yield the instants from `begin` on, before `end`, at which the time zone changes."""
+        return (each.until for each in self.earlier if begin <= each.until < end)
 
     def excludes(self, on: date) -> bool:
         """Whether no invoice may be moved into delinquency on the local date `on`."""

@@ -14,7 +14,7 @@ from app.domain.rules import Rule, Rulebook
 from app.engine.coming import Stretch, may_apply
 from app.engine.filing import IRREGULAR, READY, instant_key
 from app.engine.txn import Txn
-from app.engine.zones import Zone, Zones
+from app.engine.zones import ANCHORS, Zone, Zones
 from app.triggers import DAY_TRIGGERS
 
 ONE_DAY = timedelta(days=1)
@@ -32,6 +32,9 @@ def accounts_due(
     """
     found = set(_awake(txn, flips.end))  # by now the index knows the batch's rows, and `zones` theirs
     for zone in (zones or Zones()).waking(txn, rulebook, flips):
+        if zone.moves(flips):
+            found.update(_all(txn, zone))
+            continue
         found.update(_flipping(txn, zone, flips))
         for minutes, rules in zone.hours.items():
             for day in _days(zone.name, minutes, moments):
@@ -55,6 +58,12 @@ def held_open(txn: Txn) -> Iterator[str]:
 def _awake(txn: Txn, end: Instant) -> Iterator[str]:
     for index_key, _ in txn.due(b"wake|", instant_key("wake", end, "")):
         yield index_key.decode().split("|")[2]
+
+
+def _all(txn: Txn, zone: Zone) -> Iterator[str]:
+    """Yield the accounts that have anything filed in the zone: where it changes, days may be jumped over, or begin."""
+    for anchor in ANCHORS:
+        yield from _between(txn, anchor, zone, date.min, date.max)
 
 
 def _days(zone: str, minutes: int, stretch: Stretch) -> Iterator[date]:

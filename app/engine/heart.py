@@ -13,9 +13,10 @@ from app.contract.instants import DAY, Instant
 from app.contract.types import AccountData, UserData
 from app.domain import keys
 from app.domain.account import Muted
-from app.domain.apply import apply, in_zone
+from app.domain.apply import apply
 from app.domain.book import Book
 from app.domain.delinquency import filed, next_flip, settle, settle_silently
+from app.domain.moving import followed, in_zone, next_move
 from app.domain.occasion import Occasion, Pending
 from app.domain.rules import Rulebook
 from app.engine.agenda import Agenda, decided_at
@@ -51,6 +52,8 @@ class Heart:
         """Return the account's book after the fact, read at `now`. The fact has passed `check`."""
         if book.has_seen(fact.source, fact.id):
             return book
+        company = company_of(book, self._rulebook)
+        book = book if company is None else followed(book, company)
         if fact.time > book.account.done:
             book = self._park(book, fact.time) if backlog else self.advance(book, fact.time, now)
         at = book.account.done
@@ -99,13 +102,14 @@ class Heart:
         company = company_of(book, self._rulebook)
         if company is None:
             return replace(book, account=replace(book.account, done=to)), came
-        book = in_zone(book, company, book.account.done)
+        book = in_zone(followed(book, company), company, book.account.done)
         known = set(book.pending)
         while True:
             if agenda is not None:
                 agenda.note(book)
             flip = next_flip(book, company)
-            end = to if flip is None else min(flip, to)
+            move = next_move(book, company, to)
+            end = move if flip is None else min(flip, move)
             begin = max(book.account.done, self._live_since)
             for occasion in due(book, company, self._rulebook, Stretch(begin, end)) if begin < end else ():
                 identity = occasion.rule, occasion.subject
@@ -113,10 +117,10 @@ class Heart:
                     known.add(identity)
                     came.append(Pending(occasion, "missed", occasion.moment))
             book = replace(book, account=replace(book.account, done=end))
-            if flip is None or flip >= to:
+            if end >= to:
                 return book, came
-            book = settle(book, company, flip)
-            book = filed(book, book.account.clock.day(flip)) if book.account.clock else book
+            book = settle(in_zone(book, company, end), company, end)
+            book = filed(book, book.account.clock.day(end)) if book.account.clock else book
 
     def _park(self, book: Book, to: Instant) -> Book:
         """Move the clock through a backlog: what comes up waits for the tick, to be decided with all facts."""

@@ -13,6 +13,7 @@ from app.contract.errors import ContractError
 from app.contract.instants import Instant, format_instant, parse_instant
 from app.domain import keys
 from app.domain.book import Book
+from app.domain.moving import followed
 from app.domain.occasion import Occasion
 from app.domain.rules import Rulebook
 from app.engine.coming import company_of
@@ -47,7 +48,8 @@ def still_holds(occasion: Occasion, book: Book, rulebook: Rulebook, now: Instant
     """
     if occasion.expires_at is not None and occasion.expires_at <= now:
         return False
-    company, clock = company_of(book, rulebook), book.account.clock
+    company = company_of(book, rulebook)
+    clock = followed(book, company).account.clock if company is not None else None
     if company is None or clock is None:
         return False
     return REGISTRY[occasion.trigger].holds(Present(book, company, clock.day(now), now), occasion)

@@ -6,8 +6,9 @@ Most ticks find neither in any zone: they cost one comparison a zone (ARCHITECTU
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
-from app.contract.instants import DAY, Instant
+from app.contract.instants import DAY, LATEST, Instant
 from app.domain import keys
 from app.domain.calendar import MIDNIGHT, days_after, first_instant, local_day, minutes_of
 from app.domain.companies import Company
@@ -28,12 +29,22 @@ class Zone(msgspec.Struct, frozen=True):
     """One zone under which accounts are filed, and the companies that these may belong to.
 
     `hours`: the versions of day rules by each local time, in minutes after midnight, at which the zone has them.
+    `moving`: the company whose zone it is; None for one that accounts have of their own.
     """
 
     key: str
     name: str
     companies: tuple[Company, ...]
     hours: Mapping[int, Sequence[Rule]]
+    moving: Company | None = None
+
+    def as_of(self, instant: Instant) -> "Zone":
+        """Return the zone under the name that it has at the instant."""
+        return self if self.moving is None else replace(self, name=self.moving.zone_at(instant))
+
+    def moves(self, stretch: Stretch) -> bool:
+        """Whether its company changes it in the stretch: every account that lives in it is looked at then."""
+        return self.moving is not None and any(self.moving.moves(stretch.begin, stretch.end))
 
 
 class Zones:
@@ -75,7 +86,7 @@ class Zones:
             return
         for zone in self._zones:
             if not self._sleeps(zone, stretch):
-                yield zone
+                yield zone.as_of(stretch.begin)
         quiet = self._quiet.values()
         self._all_quiet = max((q[0] for q in quiet), default=0), min((q[1] for q in quiet), default=0)
 
@@ -107,7 +118,9 @@ def _zone(key: str, rulebook: Rulebook) -> Zone | None:
         companies = tuple(rulebook.companies.values())
         return Zone(key, key, companies, _hours(companies, rulebook))
     company = rulebook.companies.get(company_id)
-    return None if company is None else Zone(key, company.time_zone, (company,), _hours((company,), rulebook))
+    if company is None:
+        return None
+    return Zone(key, company.time_zone, (company,), _hours((company,), rulebook), company if company.earlier else None)
 
 
 def _hours(companies: Sequence[Company], rulebook: Rulebook) -> dict[int, list[Rule]]:
@@ -122,9 +135,12 @@ def _hours(companies: Sequence[Company], rulebook: Rulebook) -> dict[int, list[R
 
 
 def _next_moment(zone: Zone, begin: Instant) -> Instant:
-    """Return the first instant from `begin` on at which the zone has a midnight or some rule's `send.at`."""
-    today = local_day(zone.name, begin)
+    """Return the first instant from `begin` on at which it has a midnight or some rule's `send.at`, or changes."""
+    name = zone.as_of(begin).name
+    today = local_day(name, begin)
     moments = [
-        first_instant(zone.name, days_after(today, ahead), m) for ahead in range(-1, 4) for m in {MIDNIGHT, *zone.hours}
+        first_instant(name, days_after(today, ahead), m) for ahead in range(-1, 4) for m in {MIDNIGHT, *zone.hours}
     ]
+    if zone.moving is not None:
+        moments += zone.moving.moves(begin, LATEST)
     return min((moment for moment in moments if moment >= begin), default=begin)

@@ -8,7 +8,7 @@ from app.config.check import Config
 from app.config.record import RecordError, next_record, next_switches, read, read_record
 from app.contract.instants import DAY, SECOND, Instant, parse_instant
 from app.domain.builtin import BUILT_IN, BUILT_IN_BY_ID
-from app.domain.companies import Company, Exclusion, Holidays
+from app.domain.companies import Company, EarlierZone, Exclusion, Holidays
 from app.domain.rules import Filters, Hours, Late, Rule
 from app.domain.switches import Guard, Kill, Switches, Trip, TripId
 
@@ -325,3 +325,37 @@ def test_releases_older_than_400_days_are_no_longer_carried() -> None:
     assert read(topic.value, topic.at).switches.guard.released == (TRIP.id,)
     topic.apply(T + 402 * DAY, a_config(PAST_DUE, FAILED))
     assert read(topic.value, topic.at).switches.guard.released == ()
+
+
+def test_a_company_s_earlier_time_zone_is_noted_until_30_seconds_after_the_record_that_changed_it() -> None:
+    topic = Topic()
+    berlin, tokyo = (replace(ACME, time_zone=zone) for zone in ("Europe/Berlin", "Asia/Tokyo"))
+    topic.apply(T, a_config())
+    assert topic.config().companies["acme"].earlier == ()
+    assert topic.apply(T + DAY, a_config(companies=(berlin,)))
+    first = EarlierZone("UTC", T + DAY + 30 * SECOND)
+    assert topic.config().companies["acme"] == replace(berlin, earlier=(first,))
+    assert not topic.apply(T + 2 * DAY, a_config(companies=(berlin,)))
+    assert topic.apply(T + 2 * DAY, a_config(PAST_DUE, companies=(berlin,)))
+    assert topic.config().companies["acme"].earlier == (first,)
+    assert topic.apply(T + 2 * DAY, a_config(PAST_DUE, companies=(tokyo,)))
+    second = EarlierZone("Europe/Berlin", T + 2 * DAY + 30 * SECOND)
+    assert topic.config().companies["acme"].earlier == (first, second)
+    assert topic.apply(T + 402 * DAY, a_config(PAST_DUE, companies=(ACME,)))
+    assert topic.apply(T + 403 * DAY, a_config(PAST_DUE, companies=(tokyo,)))
+    assert [each.zone for each in topic.config().companies["acme"].earlier] == ["Europe/Berlin", "Asia/Tokyo", "UTC"]
+
+
+def test_a_broker_s_clock_set_back_puts_no_zone_before_the_one_that_it_replaces() -> None:
+    topic = Topic()
+    for day, zone in ((3, "UTC"), (3, "Asia/Tokyo"), (1, "Europe/Berlin")):
+        topic.apply(T + day * DAY, a_config(companies=(replace(ACME, time_zone=zone),)))
+    first, second = topic.config().companies["acme"].earlier
+    assert first.until == second.until == T + 3 * DAY + 30 * SECOND
+
+
+def test_as_written_no_change_of_zone_is_stamped() -> None:
+    topic = Topic()
+    topic.apply(T, a_config(), as_written=True)
+    topic.apply(T + DAY, a_config(companies=(replace(ACME, time_zone="Asia/Tokyo"),)), as_written=True)
+    assert topic.config().companies["acme"].earlier == ()

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from app.domain.account import Contact
-from app.domain.apply import apply, in_zone
+from app.domain.apply import apply
 from app.domain.book import Book, new_book
+from app.domain.moving import in_zone
 from tests.builders import (
     Event,
     a_book,

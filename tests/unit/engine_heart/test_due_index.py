@@ -71,7 +71,10 @@ class Partition:
         return {keys.account_of_row(account) for account in found}
 
     def stirred(self, tick: Tick) -> set[str]:
-        """The accounts in which the tick decides or changes anything, each looked at."""
+        """The accounts in which the tick decides anything, or changes what they have; each is looked at.
+
+        A change of its company's zone alone an account takes in when it is next looked at.
+        """
         accounts = {keys.parse_row(key)[1] for key, _ in self.store.scan(b"account/")}
         return {account for account in accounts if self._stirs(account, tick)}
 
@@ -80,7 +83,7 @@ class Partition:
         desk = self._desk(txn, tick.now)
         desk.advance(account, tick, self._earlier())
         desk.close()
-        return bool(txn.changes or txn.outputs)
+        return bool(txn.changes.keys() - {keys.account_row(account)} or txn.outputs)
 
     def _earlier(self) -> Instant:
         return self.cursor.instant if self.cursor else NEVER
