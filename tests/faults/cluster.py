@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import OK
 from pathlib import Path
+from threading import Lock
 from urllib.request import urlopen
 
 from app.dev.process import Process
@@ -75,6 +76,7 @@ class Workers:
     """Members of their group under their names, or without one."""
     ended: list[Ended] = field(default_factory=list)
     _workers: dict[str, Worker] = field(default_factory=dict)
+    _changing: Lock = field(default_factory=Lock)
 
     def start(self, name: str, app: str = "triggers", command: Sequence[str] | None = None, **environment: str) -> None:
         """Start a worker, with the variables of an earlier one of that name. `command` counts for this life alone."""
@@ -156,16 +158,22 @@ class Workers:
 
     async def leave(self, name: str) -> None:
         """End a worker in good order, for good; raise AssertionError where it does not end in time."""
-        worker = self._workers[name]
-        worker.wanted = False
+        worker = await asyncio.to_thread(self._given_up, name)
         self.term(name)
         status = await asyncio.to_thread(worker.process.wait, END_SECONDS)
         assert status in {0, TERMINATED}, f"{name}, asked to end: {status}\n{self.logged(name)[-1500:]}"
 
     def rest(self, name: str) -> None:
         """Kill a worker, for good."""
-        self._workers[name].wanted = False
+        self._given_up(name)
         self.kill(name)
+
+    def _given_up(self, name: str) -> Worker:
+        """Return the worker that no supervisor starts again from now on."""
+        with self._changing:
+            worker = self._workers[name]
+            worker.wanted = False
+        return worker
 
     async def supervise(self) -> None:
         """Start again whatever has ended, on and on."""
@@ -179,8 +187,12 @@ class Workers:
         status = self._note(worker)
         if status == FAILED:
             await asyncio.sleep(AGAIN_SECONDS)
-        if worker.wanted and self._workers[worker.name] is worker:
-            await asyncio.to_thread(self.start, worker.name, worker.app)
+        await asyncio.to_thread(self._restart, worker)
+
+    def _restart(self, worker: Worker) -> None:
+        with self._changing:
+            if worker.wanted and self._workers[worker.name] is worker:
+                self.start(worker.name, worker.app)
 
     def _note(self, worker: Worker) -> int:
         status = worker.process.wait()
@@ -196,9 +208,8 @@ class Workers:
 
     def finish(self, seconds: float = END_SECONDS) -> list[str]:
         """End all in good order; return a line for each that did not end well within `seconds`."""
-        running = [each for each in self._workers.values() if each.process.running]
+        running = [worker for worker in map(self._given_up, list(self._workers)) if worker.process.running]
         for worker in running:
-            worker.wanted = False
             worker.process.send(signal.SIGCONT)
             worker.process.send(signal.SIGTERM)
         wrong = []
@@ -206,13 +217,13 @@ class Workers:
             status = worker.process.wait(seconds)
             if status is None:
                 wrong.append(f"{worker.name} hangs: alive {seconds:.0f} s after SIGTERM")
+                worker.process.kill()
             elif status not in {0, TERMINATED}:  # the latter: hit before it had begun
                 wrong.append(f"{worker.name} ended with {status} at SIGTERM: {self.logged(worker.name)[-200:]}")
         return wrong
 
     def end(self) -> None:
         """Whatever happens, leave nothing behind."""
-        for worker in self._workers.values():
-            worker.wanted = False
+        for worker in map(self._given_up, list(self._workers)):
             if worker.process.running:
                 worker.process.kill()

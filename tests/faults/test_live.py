@@ -8,6 +8,7 @@ import pytest
 from app import clock
 from app.contract.instants import SECOND
 from app.dev.kafka import DevKafka
+from app.streams import client
 from app.streams.names import Names
 from tests.faults import live
 from tests.faults.nemesis import kill, stop, trouble
@@ -44,3 +45,4 @@ async def test_by_the_clock_with_returns_while_workers_are_killed(
             run.nemesis.storm(workers, until=speaking), run.nemesis.storm(relay, until=speaking, every=(1, 3))
         )
         await run.finish()
+        assert await client.read(kafka.bootstrap, names.returns), "some were asked about"

@@ -1,0 +1,81 @@
+"""The supervisor starts again what has ended, notes how, and lets go of what is to stay away. No Kafka needed."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.cluster import KILLED, Ended, Workers
+from tests.kafka.waiting import eventually
+
+SCRIPT = """
+import signal, sys, time
+app = sys.argv[1]
+if app == "deaf":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if app == "failing":
+    print("2026-06-01 00:00:00,000 CRITICAL app.streams.worker: ends: no answer")
+    sys.exit(1)
+print("runs", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+async def workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Workers]:
+    (tmp_path / "stand_in.py").write_text(SCRIPT)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    workers = Workers(tmp_path, {}, ["stand_in"])
+    supervisor = asyncio.create_task(workers.supervise())
+    yield workers
+    supervisor.cancel()
+    workers.end()
+
+
+async def runs(workers: Workers, name: str, lives: int) -> None:
+    async def there() -> bool:
+        return workers.logged(name).count("runs") == lives
+
+    await eventually(there)
+
+
+async def test_a_killed_worker_comes_back_until_it_has_left(workers: Workers) -> None:
+    workers.start("w1")
+    await runs(workers, "w1", 1)
+    workers.kill("w1")
+    await runs(workers, "w1", 2)
+    assert workers.ended == [Ended("w1", KILLED, "runs")]
+    assert workers.life("w1") == "runs\n"
+    await workers.leave("w1")
+    assert workers.names() == []
+    assert not workers["w1"].process.running
+
+
+async def test_one_that_fails_says_why_and_comes_back(workers: Workers) -> None:
+    workers.start("w1", "failing")
+
+    async def twice() -> bool:
+        return len(workers.ended) >= 2
+
+    await eventually(twice)
+    assert workers.ended[0].last == "CRITICAL app.streams.worker: ends: no answer\n"
+    assert not workers.unexplained()
+
+
+@pytest.mark.parametrize("last", ["", "Traceback (most recent call last):\n  boom", "ends"])
+def test_an_end_without_a_reason_is_unexplained(last: str, tmp_path: Path) -> None:
+    workers = Workers(tmp_path, {}, ended=[Ended("w1", 1, last), Ended("w2", KILLED, ""), Ended("w3", 0, "")])
+    assert [each.name for each in workers.unexplained()] == ["w1"]
+
+
+async def test_one_that_does_not_end_is_named_and_killed(workers: Workers) -> None:
+    workers.start("w1")
+    workers.start("w2", "deaf")
+    await runs(workers, "w1", 1)
+    await runs(workers, "w2", 1)
+    workers["w1"].process.send(signal.SIGSTOP)
+    said = await asyncio.to_thread(workers.finish, 2.0)
+    assert said == ["w2 hangs: alive 2 s after SIGTERM"]
+    assert not workers["w2"].process.running
