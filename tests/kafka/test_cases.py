@@ -38,7 +38,7 @@ async def test_the_cases_decide_exactly_what_is_expected(
         await system.prepare(config)
         system.start("one")
         await system.play(lines, span, STEP)
-        await eventually(lambda: system.worked_off(span.until), 120)
+        await eventually(lambda: system.worked_off(span.until), 240)
         decided = await system.decided_of()
         parked = await client.read(kafka.bootstrap, names.dead_letters)
     found = [line for case in cases for line in wrong(case, decided)]
