@@ -8,6 +8,7 @@ import aiosmtplib.smtp
 import pytest
 
 from app.contract.instants import HOUR, MINUTE, format_instant
+from app.delivery import pump
 from app.delivery.message import message_id
 from app.dev.mailbox import Mailbox, Step
 from app.dev.previews import a_notification
@@ -52,6 +53,7 @@ async def postroom(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Postroom]:
         room.put(*NOTIFICATIONS)
         protocol = type("Protocol", (SeamedProtocol,), {"reached": staticmethod(room.points.step)})
         monkeypatch.setattr(aiosmtplib.smtp, "SMTPProtocol", protocol)
+        monkeypatch.setattr(pump, "STOP_SECONDS", 0.1)  # who ends beside a dead lane waits for nothing longer
         yield room
 
 
