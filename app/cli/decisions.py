@@ -59,14 +59,19 @@ def as_json(decision: dict[str, Any]) -> str:
 
 
 def as_sentence(decision: dict[str, Any]) -> str:
-    """Return a line for people: `12 Jun  past-due-7  a0131  skipped: no longer true`."""
+    """Return a line for people: `12 Jun  past-due-7  a0131  skipped: no longer true  (invoice i1, status paid, …)`."""
     day = datetime_of(parse_instant(decision["moment"])).strftime("%d %b")
     said = decision["outcome"]
     if decision["reason"]:
         said += ": " + decision["reason"].replace("_", " ")
     if decision["dedup_keys"]:
         said += " to " + ", ".join(dict.fromkeys(map(recipient_of, decision["dedup_keys"])))
-    return f"{day}  {decision['rule']:<20}  {decision['account_id'] or '-':<10}  {said}  ({decision['subject']})"
+    by = ", ".join(f"{name} {_shown(fact)}" for name, fact in decision.get("facts", {}).items())
+    return f"{day}  {decision['rule']:<20}  {decision['account_id'] or '-':<10}  {said}  ({by or decision['subject']})"
+
+
+def _shown(fact: Any) -> str:
+    return " ".join(map(str, fact.values())) if isinstance(fact, dict) else str(fact)
 
 
 async def unrepeated(

@@ -35,6 +35,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     template: str | None = None
     critical: bool = False
     message: Any = None
+    facts: dict[str, Any] | None = None
+    """By which it was made, where they are kept (see engine/facts.py)."""
     expires_at: Instant | None = None
     """Of the occasion: when its link is of no use any more."""
 

@@ -37,6 +37,8 @@ class Foresight:
 class Draft:
     """A ledger in which nothing is written down: it remembers over another what one trial decides."""
 
+    keeps_facts = False
+
     def __init__(self, ledger: Ledger) -> None:
         """Begin as `ledger` stands."""
         self._ledger = ledger

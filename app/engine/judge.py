@@ -26,6 +26,7 @@ from app.domain.hours import closed, hours_of, opens
 from app.domain.occasion import Decided, Occasion, Outcome, Pending, Reason
 from app.domain.rules import Rule, Rulebook, send_at
 from app.engine.coming import company_of
+from app.engine.facts import facts_of
 from app.engine.gate import Gate
 from app.engine.ledger import Ledger
 from app.triggers import REGISTRY
@@ -216,6 +217,7 @@ class Judge:
                 template=(rule and rule.template) or trigger.template,
                 critical=critical,
                 message=trigger.message(present, occasion) if sent and present else None,
+                facts=facts_of(up.book, occasion) if self._ledger.keeps_facts else None,
                 expires_at=occasion.expires_at,
             )
         )

@@ -10,6 +10,10 @@ from app.domain.occasion import Decided
 class Ledger(Protocol):
     """Where decisions go, and what is remembered of them."""
 
+    @property
+    def keeps_facts(self) -> bool:
+        """Whether decisions are to say by which facts they were made: that takes time."""
+
     def recall(self, account: str, rule: str, subject: str) -> Decided | None:
         """Return what was decided of the subject, if anything was."""
 

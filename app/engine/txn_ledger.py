@@ -15,6 +15,8 @@ from app.engine.writing import OutputTopics, as_record, notifications
 class TxnLedger:
     """Decisions into a batch's transaction."""
 
+    keeps_facts = True
+
     def __init__(self, txn: Txn, topics: OutputTopics, rulebook: Rulebook, *, fresh: bool) -> None:
         """Write to `txn`; `fresh` notifications never grow too old to hand over."""
         self._txn = txn

@@ -48,8 +48,9 @@ def as_line(decision: Decision) -> dict[str, Any]:
 
 
 def as_record(decision: Decision, config: int) -> bytes:
-    """Return the record of whimbrel.decisions: the line, the rule's version, and the configuration's offset."""
-    return orjson.dumps({"format": FORMAT, **as_line(decision), "version": decision.version, "config": config})
+    """Return the record of whimbrel.decisions: the line, the rule's version, the facts, the configuration's offset."""
+    more = {"version": decision.version, "config": config, "facts": decision.facts or {}}
+    return orjson.dumps({"format": FORMAT, **as_line(decision), **more})
 
 
 def notifications(decision: Decision, rulebook: Rulebook, *, fresh: bool) -> Iterator[bytes]:

@@ -94,6 +94,8 @@ class Course:
 class Notes:
     """A ledger in memory. Decisions stand in the order they were made, account by account."""
 
+    keeps_facts = False
+
     def __init__(self) -> None:
         """Begin empty."""
         self.decisions: list[Decision] = []

@@ -42,6 +42,14 @@ def test_people_read_to_whom_it_was_sent_but_no_address() -> None:
     assert "@" not in as_sentence(a_decision())
 
 
+def test_people_read_the_facts_that_it_went_by() -> None:
+    facts = {"invoice": "i1", "status": "paid", "balance": 0, "amount": {"amount": 500, "currency": "USD"}}
+    skipped = a_decision(outcome="skipped", reason="no_longer_true", dedup_keys=[], facts=facts)
+    assert as_sentence(skipped).endswith(
+        "skipped: no longer true  (invoice i1, status paid, balance 0, amount 500 USD)"
+    )
+
+
 def test_a_decision_about_a_user_has_no_account() -> None:
     assert "  -  " in as_sentence(a_decision(account_id=None))
 
