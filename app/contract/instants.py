@@ -4,6 +4,7 @@ Arithmetic on them is exact and cheap; RFC 3339 text with an offset is how they 
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, TypeAlias
 
 import msgspec
@@ -52,6 +53,7 @@ def parse_instant(text: str) -> Instant:
     return instant
 
 
+@lru_cache(maxsize=1 << 12)
 def format_instant(instant: Instant) -> str:
     """RFC 3339 in UTC, `2026-06-10T13:00:00Z`; a fraction is written only when there is one."""
     text = datetime_of(instant).replace(tzinfo=None).isoformat()

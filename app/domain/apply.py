@@ -144,25 +144,22 @@ def _invoiced(book: Book, data: InvoiceData, _fact: Fact) -> Book:
     book = _noting_the_initial_one(book, data, known)
     if known is not None and None not in (known.version, data.version) and (data.version or 0) < (known.version or 0):
         return book
-    invoice = Invoice(
-        invoice_id=data.invoice_id,
-        number=data.number,
-        currency=data.currency,
-        total=data.total,
-        balance=data.balance,
-        issued_on=_dated(data.issued_on),
-        due_on=_dated(data.due_on),
-        grace_days=data.grace_days,
-        status=data.status,
-        version=data.version if data.version is not None or known is None else known.version,
-        auto_pay_on=data.auto_pay_on,
-        pdf_url=data.pdf_url,
-        view_url=data.view_url,
-        origin=data.origin,
-    )
-    if known is not None:
-        course = ("since", "flipped_at", "silent", "ready_on", "zone_key", "irregular")
-        invoice = replace(invoice, **{name: getattr(known, name) for name in course})
+    told: dict[str, Any] = {
+        "number": data.number,
+        "currency": data.currency,
+        "total": data.total,
+        "balance": data.balance,
+        "issued_on": _dated(data.issued_on),
+        "due_on": _dated(data.due_on),
+        "grace_days": data.grace_days,
+        "status": data.status,
+        "version": data.version if data.version is not None or known is None else known.version,
+        "auto_pay_on": data.auto_pay_on,
+        "pdf_url": data.pdf_url,
+        "view_url": data.view_url,
+        "origin": data.origin,
+    }
+    invoice = Invoice(data.invoice_id, **told) if known is None else replace(known, **told)
     return replace(book, invoices={**book.invoices, invoice.invoice_id: invoice})
 
 

@@ -1,6 +1,7 @@
 """All that is known of one account, and the rows that keep it (ARCHITECTURE.md, section 3)."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, TypeVar
 
@@ -65,9 +66,9 @@ class Book(msgspec.Struct, frozen=True, gc=False):
         """Return the book in which the event is known."""
         return msgspec.structs.replace(self, seen=(self.seen + _digest(source, event_id))[-SEEN * HASH_BYTES :])
 
-    def open_invoices(self) -> Iterator[Invoice]:
+    def open_invoices(self) -> list[Invoice]:
         """Only open invoices are chased."""
-        return (invoice for invoice in self.invoices.values() if invoice.open)
+        return [invoice for invoice in self.invoices.values() if invoice.open]
 
 
 def new_book(account_id: str, done: Instant) -> Book:
@@ -75,6 +76,7 @@ def new_book(account_id: str, done: Instant) -> Book:
     return Book(Account(account_id, done=done))
 
 
+@lru_cache(maxsize=1 << 10)
 def _digest(source: str, event_id: str) -> bytes:
     return blake2b(f"{source}\0{event_id}".encode(), digest_size=HASH_BYTES).digest()
 

@@ -71,6 +71,7 @@ def _gap_end(zone: str, before: Instant, after: Instant) -> Instant:
     return high * SECOND
 
 
+@lru_cache(maxsize=1 << 12)
 def local_day(zone: str, instant: Instant) -> date:
     """Return the local day at `instant`: the last one begun, even where a fold takes the clock back before midnight."""
     day, later = _days_of(zone, instant // _HALF_DAY)

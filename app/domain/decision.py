@@ -13,7 +13,7 @@ from app.domain.occasion import Outcome, Reason
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome for one (rule, account, subject, moment).
 
-    `message` holds the typed variables of what is to be sent, None where nothing is.
+    `message` holds the typed variables of what is to be sent, None where nothing is, or nobody asks.
     """
 
     rule: str

@@ -68,13 +68,24 @@ def _first_allowed(day: date, details: Details, company: Company) -> date | None
     return day
 
 
-def next_flip(book: Book, company: Company) -> Instant | None:
-    """Return the first instant, at or after the account's clock, at which a local midnight moves an invoice in."""
+def next_flip(book: Book, company: Company, end: Instant) -> Instant | None:
+    """Return the first instant, at or after the account's clock, at which a local midnight moves an invoice in.
+
+    From `end` on nobody asks: it may be None then.
+    """
     clock = book.account.clock
     if clock is None:
         return None
-    found = (_flip_of(book, invoice, company, clock) for invoice in book.open_invoices())
+    found = (_flip_of(book, invoice, company, clock) for invoice in _ready_by(book, clock.day(end)))
     return min((instant for instant in found if instant is not None), default=None)
+
+
+def _ready_by(book: Book, day: date) -> list[Invoice]:
+    """Return the invoices that may be moved in on `day` or before, as far as nominal date and override go."""
+    details = book.account.details
+    if details is None:
+        return []
+    return [i for i in book.open_invoices() if i.since is None and earliest(i, details) <= day]
 
 
 def _flip_of(book: Book, invoice: Invoice, company: Company, clock: LocalClock) -> Instant | None:
@@ -95,7 +106,7 @@ def settle(book: Book, company: Company, at: Instant) -> Book:
         return book
     day = clock.day(at)
     settled = _moved_out(book, details, day)
-    flips = [i for i in settled.open_invoices() if projected(settled, i, company, day) == day]
+    flips = [i for i in _ready_by(settled, day) if projected(settled, i, company, day) == day]
     moved = {i.invoice_id: replace(i, since=day, flipped_at=at) for i in flips}
     return with_episode(with_invoices(settled, moved), at, day)
 
@@ -120,7 +131,7 @@ def _moved_out(book: Book, details: Details, day: date) -> Book:
     out = {
         i.invoice_id: replace(i, since=None, flipped_at=None, silent=False)
         for i in book.invoices.values()
-        if i.delinquent and (not i.open or earliest(i, details) > day)
+        if i.since is not None and (not i.open or earliest(i, details) > day)
     }
     return with_invoices(book, out)
 
@@ -150,7 +161,7 @@ def filed(book: Book, day: date) -> Book:
     moved = {}
     for invoice in book.invoices.values():
         ready = _ready(invoice, account.details, day)
-        if (invoice.ready_on, invoice.zone_key, invoice.irregular) != (ready, zone, irregular):
+        if invoice.ready_on != ready or invoice.zone_key != zone or invoice.irregular != irregular:
             moved[invoice.invoice_id] = replace(invoice, ready_on=ready, zone_key=zone, irregular=irregular)
     cards = {c.card_id: replace(c, zone_key=zone) for c in book.cards.values() if c.zone_key != zone}
     if cards:
@@ -159,7 +170,7 @@ def filed(book: Book, day: date) -> Book:
 
 
 def _ready(invoice: Invoice, details: Details, day: date) -> date | None:
-    return max(earliest(invoice, details), day) if invoice.open and not invoice.delinquent else None
+    return max(earliest(invoice, details), day) if invoice.since is None and invoice.open else None
 
 
 def zone_key(account: Account) -> str:

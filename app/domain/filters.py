@@ -40,6 +40,6 @@ def _balance_reaches(when: Filters, book: Book, occasion: Occasion) -> bool:
         named = book.invoices.get(occasion.about or "")
         invoices = [named] if named else []
     else:
-        invoices = list(book.open_invoices())
+        invoices = book.open_invoices()
     balances = [invoice.balance for invoice in invoices if invoice.currency == when.minimum_currency]
     return bool(balances) and sum(balances) >= when.minimum_amount

@@ -24,6 +24,8 @@ def closed(hours: Hours, company: Company, clock: LocalClock, at: Instant) -> Re
     day = _day_off(hours, company, clock.day(at))
     if day is not None:
         return day
+    if hours.window is None:
+        return None
     minutes = local_clock(clock.zone, at) % DAY // MINUTE
     return None if any(first <= minutes < last for first, last in _openings(hours)) else Reason.WINDOW
 

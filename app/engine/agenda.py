@@ -18,9 +18,8 @@ class Agenda:
     within the same move comes up again in its turn.
     """
 
-    def __init__(self, book: Book, to: Instant, now: Instant | None) -> None:
-        """Begin with the book as it stands; `now` as for `Heart.advance`."""
-        self.book = book
+    def __init__(self, to: Instant, now: Instant | None) -> None:
+        """Begin with nothing known of the book; `now` as for `Heart.advance`."""
         self._to = to
         self._now = now
         self._begins: list[Instant] = []

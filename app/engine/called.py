@@ -1,5 +1,7 @@
 """Which event rules a fact calls up (DOMAIN.md, sections 3 and 4)."""
 
+from functools import lru_cache
+
 from msgspec.structs import replace
 
 from app.contract.codec import Fact
@@ -15,12 +17,17 @@ from app.triggers.base import EventTrigger, Occurrence
 def called_up(before: Book, book: Book, fact: Fact, rulebook: Rulebook) -> list[Occasion]:
     """Return the occasions, in order of rule and subject, by the versions in force at the fact's time."""
     found: list[Occasion] = []
-    for trigger in EVENT_TRIGGERS:
-        occurrence = trigger.occurs(before, book, fact) if rulebook.rule_ids_of(trigger.id) else None
+    for trigger in _with_rules(rulebook):
+        occurrence = trigger.occurs(before, book, fact)
         if occurrence is not None:
             found += _occasions(trigger, occurrence, book, fact, rulebook)
     found.sort(key=lambda occasion: (occasion.rule, occasion.subject))
     return found
+
+
+@lru_cache(maxsize=16)
+def _with_rules(rulebook: Rulebook) -> list[EventTrigger]:
+    return [trigger for trigger in EVENT_TRIGGERS if rulebook.rule_ids_of(trigger.id)]
 
 
 def _occasions(

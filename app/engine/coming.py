@@ -1,6 +1,6 @@
 """Which moments of day rules come up in a stretch of time, by present facts (DOMAIN.md, section 4)."""
 
-from collections.abc import Iterator
+from functools import lru_cache
 
 import msgspec
 
@@ -11,13 +11,13 @@ from app.domain.companies import Company
 from app.domain.occasion import Occasion
 from app.domain.rules import Rule, Rulebook, send_at
 from app.triggers import DAY_TRIGGERS
-from app.triggers.base import Coming, Present
+from app.triggers.base import Coming, DayTrigger, Present
 
 AROUND = 2
 """A moment is at most so many days from its own: gaps of a whole day, changes of zone, flips in the day's course."""
 
 
-class Stretch(msgspec.Struct, frozen=True):
+class Stretch(msgspec.Struct, frozen=True, gc=False):
     """Moments m with begin <= m < end."""
 
     begin: Instant
@@ -26,7 +26,8 @@ class Stretch(msgspec.Struct, frozen=True):
 
 def company_of(book: Book, rulebook: Rulebook) -> Company | None:
     """Return the account's company; None while the account is unknown, or its company is no longer configured."""
-    return rulebook.companies.get(book.company_id) if book.company_id is not None else None
+    company_id = book.company_id
+    return rulebook.companies.get(company_id) if company_id is not None else None
 
 
 def due(book: Book, company: Company, rulebook: Rulebook, stretch: Stretch) -> list[Occasion]:
@@ -34,41 +35,62 @@ def due(book: Book, company: Company, rulebook: Rulebook, stretch: Stretch) -> l
 
     No invoice may be moved in within the stretch: whoever asks splits it there.
     """
-    clock = book.account.clock
-    if clock is None:
+    clock, anchors = book.account.clock, _anchors(book)
+    if clock is None or not anchors:
         return []
     present = Present(book, company, clock.day(stretch.begin), stretch.begin)
     first, last = days_after(present.today, -AROUND), days_after(clock.day(stretch.end), AROUND)
     found = []
-    for trigger in DAY_TRIGGERS:
-        for rule in versions_within(rulebook, trigger.id, stretch):
-            minutes = minutes_of(send_at(rule, company))
-            for coming in trigger.coming(present, rule):
-                if not first <= coming.day <= last and not _within(coming.earliest, stretch):
-                    continue
-                moment = _moment(clock.moment(coming.day, minutes), coming)
-                if moment is not None and stretch.begin <= moment < stretch.end and applies(rule, moment):
-                    found.append(_occasion(rule, coming, moment))
+    for trigger, rule, minutes in _day_rules(rulebook, company.id):
+        if anchors.isdisjoint(trigger.anchors) or not may_apply(rule, stretch):
+            continue
+        for coming in trigger.coming(present, rule):
+            if not first <= coming.day <= last and not _within(coming.earliest, stretch):
+                continue
+            moment = _moment(clock.moment(coming.day, minutes), coming)
+            if moment is not None and stretch.begin <= moment < stretch.end and applies(rule, moment):
+                found.append(_occasion(rule, coming, moment))
     found.sort(key=lambda occasion: (occasion.moment, occasion.rule, occasion.subject))
     return found
+
+
+def _anchors(book: Book) -> set[str]:
+    """Return what the book has to count days from, as the due index names it (see `filing`)."""
+    found = set()
+    if book.account.episode is not None:
+        found.add("episode")
+    if any(card.autopay for card in book.cards.values()):
+        found.add("card")
+    for invoice in book.invoices.values():
+        if invoice.since is not None:
+            found.add("since")
+        if invoice.open:
+            found.update(("due", "ready"))
+    return found
+
+
+@lru_cache(maxsize=256)
+def _day_rules(rulebook: Rulebook, company_id: str) -> list[tuple[DayTrigger, Rule, int]]:
+    """Return the enabled versions of all day rules, with the minutes after midnight at which the company has them."""
+    company = rulebook.companies[company_id]
+    return [
+        (trigger, rule, minutes_of(send_at(rule, company)))
+        for trigger in DAY_TRIGGERS
+        for rule_id in rulebook.rule_ids_of(trigger.id)
+        for rule in rulebook.versions(rule_id)
+        if rule.trigger == trigger.id and rule.enabled
+    ]
 
 
 def _within(instant: Instant | None, stretch: Stretch) -> bool:
     return instant is not None and stretch.begin <= instant < stretch.end
 
 
-def versions_within(rulebook: Rulebook, trigger: str, stretch: Stretch) -> Iterator[Rule]:
-    """Yield the enabled versions of the trigger's rules that are in force at any time within the stretch."""
-    for rule_id in rulebook.rule_ids_of(trigger):
-        for rule in rulebook.versions(rule_id):
-            if rule.trigger == trigger and may_apply(rule, stretch):
-                yield rule
-
-
 def may_apply(rule: Rule, stretch: Stretch) -> bool:
     """Whether the version is enabled, and in force at any time within the stretch."""
-    begun = rule.enabled_at is None or rule.enabled_at < stretch.end
-    return rule.enabled and begun and (rule.ends is None or rule.ends > stretch.begin)
+    if not rule.enabled or (rule.enabled_at is not None and rule.enabled_at >= stretch.end):
+        return False
+    return rule.ends is None or rule.ends > stretch.begin
 
 
 def applies(rule: Rule, moment: Instant) -> bool:

@@ -38,6 +38,7 @@ class Draft:
     """A ledger in which nothing is written down: it remembers over another what one trial decides."""
 
     keeps_facts = False
+    composes = False
 
     def __init__(self, ledger: Ledger) -> None:
         """Begin as `ledger` stands."""

@@ -74,10 +74,12 @@ class Heart:
         if to <= book.account.done:
             return book
         waiting = {identity: p for identity, p in book.pending.items() if self._is_over(book, p, to)}
-        pending = {identity: p for identity, p in book.pending.items() if identity not in waiting}
-        agenda = Agenda(replace(book, pending=pending) if waiting else book, to, now)
-        book, came = self._through(agenda.book, to, agenda)
-        held = agenda.settle(self._judge, book, tuple(waiting.values()), came)
+        if waiting:
+            pending = {identity: p for identity, p in book.pending.items() if identity not in waiting}
+            book = replace(book, pending=pending)
+        agenda = Agenda(to, now)
+        book, came = self._through(book, to, agenda)
+        held = agenda.settle(self._judge, book, tuple(waiting.values()), came) if waiting or came else ()
         return self._woken(_holding(book, held))
 
     def check(self, fact: Fact) -> None:
@@ -107,8 +109,8 @@ class Heart:
         while True:
             if agenda is not None:
                 agenda.note(book)
-            flip = next_flip(book, company)
             move = next_move(book, company, to)
+            flip = next_flip(book, company, move)
             end = move if flip is None else min(flip, move)
             begin = max(book.account.done, self._live_since)
             for occasion in due(book, company, self._rulebook, Stretch(begin, end)) if begin < end else ():
@@ -208,8 +210,9 @@ class Heart:
 
     def _woken(self, book: Book, wake: Instant | None = None) -> Book:
         """Set when the next clock move must look at the account, whatever its dates say."""
-        wakes = [0 if p.why in ("missed", "lagging") else p.release for p in book.pending.values()]
-        wake = min((instant for instant in (*wakes, wake) if instant is not None), default=None)
+        if book.pending:
+            wakes = [0 if p.why in ("missed", "lagging") else p.release for p in book.pending.values()]
+            wake = min((instant for instant in (*wakes, wake) if instant is not None), default=None)
         if wake == book.account.wake:
             return book
         return replace(book, account=replace(book.account, wake=wake))

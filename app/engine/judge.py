@@ -72,9 +72,10 @@ class Judge:
 
     def decide_all(self, up: Sequence[Up]) -> list[Pending]:
         """Decide what comes up at one instant, in order; return what is held."""
+        up = sorted(up, key=lambda u: u.order) if len(up) > 1 else up
         newest = self._newest(up)
         held = []
-        for one in sorted(up, key=lambda u: u.order):
+        for one in up:
             superseded = is_late(one.occasion, one.reckoned) and newest.get(_group(one), one) is not one
             pending = self.decide(one, superseded=superseded)
             if pending is not None:
@@ -86,13 +87,13 @@ class Judge:
         present = self._present(up)
         decided = self._recall(up)
         if present is None:  # still unknown after a day, or of a company that is no longer configured
-            self._write(up, None, skipped(Reason.NO_RECIPIENT))
+            self._write(up, None, skipped(Reason.NO_RECIPIENT), decided)
             return None
         verdict = decide(up.occasion, self._circumstances(up, present, decided, superseded=superseded))
         if up.pending.held is None and _leaves_no_line(up, verdict, decided):
             return None
         if up.pending.held is None or verdict.outcome is not Outcome.HELD:
-            self._write(up, present, verdict)
+            self._write(up, present, verdict, decided)
         return self._waiting(up, verdict)
 
     def hold_unknown(self, book: Book, occasion: Occasion, now: Instant) -> Pending | None:
@@ -102,7 +103,7 @@ class Judge:
         if decided is not None and occasion.moment in decided.moments:
             return None
         verdict = changed_or_duplicate(occasion, self._rulebook.in_force(occasion.rule, now), decided)
-        self._write(up, None, verdict or Verdict(Outcome.HELD, Reason.UNKNOWN_ACCOUNT))
+        self._write(up, None, verdict or Verdict(Outcome.HELD, Reason.UNKNOWN_ACCOUNT), decided)
         return msgspec.structs.replace(up.pending, held=now) if verdict is None else None
 
     def _circumstances(self, up: Up, present: Present, decided: Decided | None, *, superseded: bool) -> Circumstances:
@@ -159,14 +160,19 @@ class Judge:
         return any(decided is not None and decided.committed is not None for decided in found)
 
     def _newest(self, up: Iterable[Up]) -> dict[tuple[str, str | None], Up]:
-        """Return, of one trigger's late moments for one thing, the most recent that holds and is not filtered."""
+        """Return, of one trigger's late moments for one thing, the most recent that holds and is not filtered.
+
+        `up` is in order.
+        """
         newest: dict[tuple[str, str | None], Up] = {}
-        for one in sorted(up, key=lambda u: u.order):
+        for one in up:
+            if not is_late(one.occasion, one.reckoned):
+                continue
             rule, present = self._rulebook.in_force(one.occasion.rule, one.at), self._present(one)
             if rule is None or rule.late.policy != "latest_only" or not unchanged(one.occasion, rule):
                 continue
-            late = is_late(one.occasion, one.reckoned) and not too_late(one.occasion, rule, one.reckoned)
-            if late and present and self._would_be_sent(present, one.occasion, rule):
+            in_time = not too_late(one.occasion, rule, one.reckoned)
+            if in_time and present and self._would_be_sent(present, one.occasion, rule):
                 newest[_group(one)] = one
         return newest
 
@@ -193,7 +199,7 @@ class Judge:
     def _recall(self, up: Up) -> Decided | None:
         return recall(self._ledger, up.book, up.occasion)
 
-    def _write(self, up: Up, present: Present | None, verdict: Verdict) -> None:
+    def _write(self, up: Up, present: Present | None, verdict: Verdict, decided: Decided | None) -> None:
         occasion, rule = up.occasion, self._rulebook.in_force(up.occasion.rule, up.at)
         sent = present is not None and verdict.outcome is Outcome.SENT
         trigger = REGISTRY[occasion.trigger]
@@ -216,12 +222,12 @@ class Judge:
                 time_zone=present.book.account.clock.zone if present and present.book.account.clock else None,
                 template=(rule and rule.template) or trigger.template,
                 critical=critical,
-                message=trigger.message(present, occasion) if sent and present else None,
+                message=trigger.message(present, occasion) if sent and present and self._ledger.composes else None,
                 facts=facts_of(up.book, occasion) if self._ledger.keeps_facts else None,
                 expires_at=occasion.expires_at,
             )
         )
-        self._remember(up.book, occasion, verdict)
+        self._remember(up.book, occasion, verdict, decided)
         if present is not None and sent and not critical:
             for to in verdict.recipients:
                 self._ledger.add(up.book.id, to.recipient, present.today)
@@ -239,8 +245,7 @@ class Judge:
             up.occasion, verdict.reason.value, since, verdict.release, held=up.reckoned, trips=tuple(sorted(trips))
         )
 
-    def _remember(self, book: Book, occasion: Occasion, verdict: Verdict) -> None:
-        known = recall(self._ledger, book, occasion)
+    def _remember(self, book: Book, occasion: Occasion, verdict: Verdict, known: Decided | None) -> None:
         moments = known.moments if known else ()
         if occasion.moment not in moments:
             moments = (*moments, occasion.moment)[-MOMENTS_KEPT:]

@@ -14,6 +14,10 @@ class Ledger(Protocol):
     def keeps_facts(self) -> bool:
         """Whether decisions are to say by which facts they were made: that takes time."""
 
+    @property
+    def composes(self) -> bool:
+        """Whether decisions to send are to come with their message: where nothing is handed on, nobody looks at it."""
+
     def recall(self, account: str, rule: str, subject: str) -> Decided | None:
         """Return what was decided of the subject, if anything was."""
 

@@ -16,6 +16,7 @@ class TxnLedger:
     """Decisions into a batch's transaction."""
 
     keeps_facts = True
+    composes = True
 
     def __init__(self, txn: Txn, topics: OutputTopics, rulebook: Rulebook, *, fresh: bool) -> None:
         """Write to `txn`; `fresh` notifications never grow too old to hand over."""

@@ -95,6 +95,7 @@ class Notes:
     """A ledger in memory. Decisions stand in the order they were made, account by account."""
 
     keeps_facts = False
+    composes = True
 
     def __init__(self) -> None:
         """Begin empty."""

@@ -26,7 +26,7 @@ UNKNOWN = replace(new_book("a1", at("2026-06-01 00:00")), invoices={"i1": an_inv
 
 
 def test_an_unknown_account_s_invoices_are_not_moved_in() -> None:
-    assert next_flip(UNKNOWN, ACME) is None
+    assert next_flip(UNKNOWN, ACME, at("2026-07-01 00:00")) is None
     assert settle(UNKNOWN, ACME, at("2026-06-20 12:00")) is UNKNOWN
     assert settle_silently(UNKNOWN, ACME, at("2026-06-20 12:00")) is UNKNOWN
     assert projected(UNKNOWN, an_invoice(), ACME, TODAY) is None
@@ -42,14 +42,14 @@ def test_what_is_delinquent_or_not_open_has_no_projected_date() -> None:
 
 def test_the_next_flip_is_the_earliest_of_all_invoices() -> None:
     book = a_book(an_invoice("i1"), an_invoice("i2", due_on=date(2026, 6, 5)), an_invoice("i3", status="void"))
-    assert next_flip(book, ACME) == at("2026-06-10 00:00")
-    assert next_flip(a_book(), ACME) is None
+    assert next_flip(book, ACME, at("2026-07-01 00:00")) == at("2026-06-10 00:00")
+    assert next_flip(a_book(), ACME, at("2026-07-01 00:00")) is None
 
 
 def test_an_invoice_that_should_be_in_by_now_is_moved_in_at_the_next_midnight() -> None:
     """As when an exclusion is taken out of the configuration in the course of its day."""
     book = a_book(an_invoice(due_on=date(2026, 5, 20)), account=an_account(done=at("2026-06-01 12:00")))
-    assert next_flip(book, ACME) == at("2026-06-02 00:00")
+    assert next_flip(book, ACME, at("2026-07-01 00:00")) == at("2026-06-02 00:00")
 
 
 @given(

@@ -132,7 +132,7 @@ def test_a_stretch_without_flips_may_be_cut_in_two_anywhere(data: st.DataObject)
     company = company_of(book, history.rulebook)
     if company is None:
         return
-    flip = next_flip(book, company)
+    flip = next_flip(book, company, begin + 5 * DAY)
     end = min(begin + 5 * DAY, begin + 5 * DAY if flip is None else flip)
     end = max(begin, end)
     whole = due(book, company, history.rulebook, Stretch(begin, end))
