@@ -1,17 +1,33 @@
 """`whimbrel simulate`: the rules over a file."""
 
+import gc
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
-import orjson
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from app.cli.values import instant, pause
 from app.config.check import load_dir
 from app.domain.rules import Rulebook
-from app.engine.writing import as_line
-from app.simulate.run import Breach, Span, simulate
+from app.engine.heart import Heart
+from app.errors import WhimbrelError
+from app.simulate.lines import Lines
+from app.simulate.run import Breach, Span, courses
 from app.triggers import REGISTRY
+
+TOLD_EVERY = 500
+"""Events between two changes of the progress bar."""
+GARBAGE_EVERY = 50_000
+"""Almost nothing that a simulation makes is garbage in cycles, and all the books are looked through to find it."""
+
+
+class OutputError(WhimbrelError):
+    """The decisions cannot be written."""
 
 
 def command(
@@ -31,10 +47,8 @@ def command(
     """Decide what the running system would decide, without Kafka. Exit status 1 if a line breaks the contract."""
     span = Span(instant(begin, "--from"), instant(until, "--until"), pause(pauses or []))
     written = load_dir(config, REGISTRY)
-    with events.open("rb") as lines:
-        decisions, breaches = simulate(lines, Rulebook(written.rules, written.companies), span)
-    with output.open("wb") as file:
-        file.writelines(orjson.dumps(as_line(decision)) + b"\n" for decision in decisions)
+    with events.open("rb") as lines, _opened(output) as file, _seldom_collected():
+        breaches = _simulated(lines, events.stat().st_size, Rulebook(written.rules, written.companies), span, file)
     for breach in breaches:
         typer.echo(said(events, breach), err=True)
     if breaches:
@@ -45,3 +59,78 @@ def command(
 def said(events: Path, breach: Breach) -> str:
     """Return where the line is, and what is wrong with it."""
     return f"{events.name}:{breach.line}: {breach.field or 'record'}: {breach.reason}"
+
+
+def _simulated(lines: IO[bytes], size: int, rulebook: Rulebook, span: Span, file: IO[bytes]) -> Sequence[Breach]:
+    """Write the decisions to `file`, and tell on stderr how far it is, and what it came to."""
+    begun, decided, reading = time.monotonic(), Lines(), _Reading(lines)
+    try:
+        with _bar() as bar:
+            told = reading.told(bar, size, decided)
+            _, breaches = courses(told, Heart(rulebook, span.begin, decided), span)
+        file.writelines(decided.in_order())
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted after {reading.events:,} events: {file.name} is incomplete", err=True)
+        raise typer.Exit(130) from None
+    seconds = time.monotonic() - begun
+    rate = (reading.events + decided.count_written) / max(seconds, 0.001)
+    summary = f"{reading.events:,} events, {decided.count_written:,} decisions in {seconds:.1f} s: {rate:,.0f} a second"
+    typer.echo(summary, err=True)
+    return breaches
+
+
+class _Reading:
+    """The lines of a file, counted as they are read."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self.events = 0
+        self._lines = lines
+
+    def told(self, bar: Progress, size: int, decided: Lines) -> Iterator[bytes]:
+        """Yield the lines, and tell the bar how many there were."""
+        task = bar.add_task("", total=size, events=0, decisions=0, rate=0)
+        begun, done = time.monotonic(), 0
+        for line in self._lines:
+            yield line
+            self.events += 1
+            done += len(line)
+            if self.events % TOLD_EVERY == 0:
+                rate = (self.events + decided.count_written) / (time.monotonic() - begun)
+                bar.update(task, completed=done, events=self.events, decisions=decided.count_written, rate=rate)
+        bar.update(task, completed=size, events=self.events, decisions=decided.count_written)
+
+
+def _bar() -> Progress:
+    """Return the bar, which nobody sees where stderr is no terminal."""
+    console = Console(stderr=True)
+    return Progress(
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[events]:,} events, {task.fields[decisions]:,} decisions"),
+        TextColumn("{task.fields[rate]:,.0f} a second"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
+def _opened(output: Path) -> IO[bytes]:
+    """Open it before the work is done rather than after."""
+    try:
+        return output.open("wb")
+    except OSError as error:
+        raise OutputError(f"{output} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Look for garbage seldom, and not among what is there already."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_EVERY, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()

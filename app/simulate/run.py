@@ -91,15 +91,13 @@ class Course:
         self.book = self._heart.advance(self.book, instant, now)
 
 
-class Notes:
-    """A ledger in memory. Decisions stand in the order they were made, account by account."""
+class Memory:
+    """What a ledger remembers, of all accounts."""
 
     keeps_facts = False
-    composes = True
 
     def __init__(self) -> None:
         """Begin empty."""
-        self.decisions: list[Decision] = []
         self._decided: dict[tuple[str, str, str], Decided] = {}
         self._caps: dict[tuple[str, str], dict[date, int]] = {}
 
@@ -118,6 +116,17 @@ class Notes:
     def add(self, account: str, contact: str, day: date) -> None:
         """Count one more; earlier days are forgotten."""
         self._caps[account, contact] = {day: self.count(account, contact, day) + 1}
+
+
+class Notes(Memory):
+    """A ledger in memory. Decisions stand in the order they were made, account by account."""
+
+    composes = True
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        super().__init__()
+        self.decisions: list[Decision] = []
 
     def write(self, decision: Decision) -> None:
         """Note a decision."""

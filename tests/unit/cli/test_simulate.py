@@ -1,0 +1,88 @@
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner, Result
+
+from app.cli import simulate
+from app.cli.main import app
+from app.config.check import load_dir
+from app.dev.provider import history, span
+from app.domain.rules import Rulebook
+from app.engine.heart import Heart
+from app.engine.writing import as_line
+from app.errors import WhimbrelError
+from app.simulate import run
+from app.simulate.lines import Lines
+from app.triggers import REGISTRY
+
+CONFIG = Path(__file__).parents[3] / "deploy" / "config"
+
+Simulate = Callable[[], Result]
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "decisions.jsonl"
+
+
+@pytest.fixture
+def simulated(tmp_path: Path, output: Path) -> Simulate:
+    """Simulates two months of eight accounts, none of whose lines is broken."""
+    events = tmp_path / "events.jsonl"
+    events.write_bytes(b"".join(history(8)))
+    given = ["--config", CONFIG, "--events", events, "--output", output]
+    given += ["--from", "2026-06-01T00:00:00Z", "--until", "2026-08-01T00:00:00Z"]
+    return lambda: CliRunner().invoke(app, ["simulate", *map(str, given)])
+
+
+def test_the_last_line_says_how_much_there_was_and_how_fast_it_went(simulated: Simulate, output: Path) -> None:
+    last = simulated().stderr.splitlines()[-1].split()
+    decisions = len(output.read_bytes().splitlines())
+    assert last[:4] == [str(len(list(history(8)))), "events,", str(decisions), "decisions"]
+    assert last[-2:] == ["a", "second"]
+
+
+def test_no_bar_is_drawn_where_nobody_looks(simulated: Simulate) -> None:
+    assert len(simulated().stderr.splitlines()) == 1
+
+
+def test_a_terminal_is_shown_events_decisions_and_how_far_it_is(
+    simulated: Simulate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulate, "Console", lambda **_: Console(stderr=True, force_terminal=True, width=120))
+    monkeypatch.setattr(simulate, "TOLD_EVERY", 10)
+    told = simulated().stderr
+    assert "100%" in told
+    assert f"{len(list(history(8)))} events" in told
+
+
+def test_interrupted_it_says_what_is_incomplete_and_ends_with_130(
+    simulated: Simulate, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "decode", lambda *_args, **_options: os.kill(os.getpid(), signal.SIGINT))
+    interrupted = simulated()
+    assert interrupted.exit_code == 130
+    assert interrupted.stderr.splitlines()[-1] == f"interrupted after 0 events: {output} is incomplete"
+
+
+def test_an_output_that_cannot_be_written_is_said_before_the_work(simulated: Simulate, output: Path) -> None:
+    output.symlink_to(output.parent / "missing" / "decisions.jsonl")
+    failed = simulated()
+    assert isinstance(failed.exception, WhimbrelError)
+    assert str(failed.exception) == f"{output} cannot be written: No such file or directory"
+
+
+@pytest.mark.parametrize("most", [1, 7, 10_000])
+def test_lines_come_in_the_order_of_decisions_however_few_are_held_in_memory(most: int) -> None:
+    config = load_dir(CONFIG, REGISTRY)
+    rulebook = Rulebook(config.rules, config.companies)
+    decided = Lines(most)
+    run.courses(history(8), Heart(rulebook, span().begin, decided), span())
+    expected, _ = run.simulate(history(8), rulebook, span())
+    assert list(map(json.loads, decided.in_order())) == list(map(as_line, expected))
+    assert decided.count_written == len(expected)
