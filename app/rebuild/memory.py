@@ -66,6 +66,7 @@ class Memory:
     """The lines of one partition's accounts, and a ledger in which nothing can be written."""
 
     keeps_facts = False
+    composes = False
 
     def __init__(self, rulebook: Rulebook, reached: Instant) -> None:
         """Begin with no line. `reached` is the cursor's instant: what has been forgotten by then is not remembered."""
