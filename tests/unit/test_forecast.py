@@ -14,10 +14,12 @@ from app.cli.main import app
 from app.contract.codec import decode
 from app.contract.instants import DAY, MINUTE, Instant, format_instant
 from app.domain import keys
+from app.domain.book import pack
 from app.domain.rules import Rulebook
 from app.domain.switches import Kill, Switches
 from app.engine.heart import book_of
 from app.engine.memory import MemoryStore
+from app.engine.parked import Parked
 from app.engine.records import COMMIT_KEY, decode_commit, encode_commit
 from app.engine.standing import NEVER, standing
 from app.engine.txn import Txn
@@ -25,6 +27,7 @@ from app.engine.txn_ledger import TxnLedger
 from app.engine.writing import as_line
 from app.simulate.forecast import Ahead, Forecast, Standing, forecast, standings
 from app.simulate.run import Span, simulate
+from app.streams.state import State
 from tests.builders import (
     Event,
     a_payment,
@@ -250,3 +253,14 @@ def test_what_an_outage_has_missed_comes_with_the_next_tick() -> None:
 
 def of_office(office: Office) -> Standing:
     return of_rows(office.store, office.store.get(COMMIT_KEY) or b"", "a1", office.rulebook)
+
+
+def test_a_parked_account_is_told_from_one_that_goes_on() -> None:
+    office = Office(a_rulebook())
+    office.tell(account_event("2026-06-01 00:00"), account_event("2026-06-01 00:00", account="a2"))
+    office.run_until(at("2026-06-01 00:00"))
+    rows = {name: dict(office.store.scan(f"account/{name}/".encode())) for name in ("a1", "a2")}
+    rows["a2"][b"parked/a2/"] = pack(Parked(0, "handler", 0))
+    commit = decode_commit(office.store.get(COMMIT_KEY) or b"")
+    state = State(0, commit, {name.encode(): each for name, each in rows.items()} | {b"forgotten": {}})
+    assert [(account, parked) for account, _, parked in state.accounts()] == [("a1", False), ("a2", True)]
