@@ -32,11 +32,11 @@ from tests.lanes import NAMES
 from tests.strategies import History, histories, instants, zones
 
 SLOW = settings(
-    max_examples=settings.default.max_examples * 3 // 20 if settings.default else 15,
+    max_examples=settings.default.max_examples * 3 // 10 if settings.default else 30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-"""Histories take long to make up: 15 of them unless a profile asks for more."""
+"""Histories take long to make up: 30 of them unless a profile asks for more."""
 
 
 class Partition:

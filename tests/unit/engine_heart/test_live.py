@@ -36,7 +36,7 @@ from tests.lanes import NAMES
 from tests.strategies import History, histories
 
 SLOW = settings(
-    max_examples=settings.default.max_examples * 3 // 20 if settings.default else 15,
+    max_examples=settings.default.max_examples * 3 // 10 if settings.default else 30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -6,11 +6,13 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from app.contract.codec import Fact, decode
-from app.contract.instants import MINUTE, Instant, parse_instant
+from app.contract.instants import DAY, MINUTE, Instant, parse_instant
 from app.domain.apply import apply
 from app.domain.book import Book, new_book
+from app.domain.rules import Rulebook
 from app.engine.batch import Bounds
 from app.engine.heart import Heart, book_of
 from app.engine.standing import NEVER
@@ -22,16 +24,20 @@ from tests.lanes import decided_by_a_lane, logs_of
 from tests.strategies import History, histories
 
 SLOW = settings(
-    max_examples=settings.default.max_examples * 3 // 20 if settings.default else 15,
+    max_examples=settings.default.max_examples * 3 // 10 if settings.default else 30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-"""Histories take long to make up: 15 of them unless a profile asks for more."""
+"""Histories take long to make up: 30 of them unless a profile asks for more."""
 QUARTER = 15 * MINUTE
 
 
 def lines_of(history: History) -> list[dict[str, Any]]:
-    decisions, breaches = simulate(history.lines, history.rulebook, history.span)
+    return decided(history, history.rulebook)
+
+
+def decided(history: History, rulebook: Rulebook) -> list[dict[str, Any]]:
+    decisions, breaches = simulate(history.lines, rulebook, history.span)
     assert {breach.field for breach in breaches} <= {"data.company_id"}
     return [as_line(decision) for decision in decisions]
 
@@ -81,7 +87,8 @@ def test_the_clock_may_move_on_at_any_instant_between_events(history: History, s
 @SLOW
 @given(history=histories(), data=st.data())
 def test_replaying_any_part_of_a_history_changes_nothing(history: History, data: st.DataObject) -> None:
-    """One event or many, at once or events later, in their order or in another."""
+    """One event or many, at once or events later, in their order or in another; ten days go on from there."""
+    history = history.with_span(Span(history.span.begin, history.span.until + 10 * DAY, history.span.pauses))
     events = list(history.events)
     part = data.draw(st.lists(st.sampled_from(history.events), min_size=1, max_size=2 * len(events)))
     for event in part:
@@ -99,10 +106,15 @@ def test_the_order_of_different_accounts_in_the_file_does_not_matter(history: Hi
 
 
 @SLOW
-@given(history=histories())
-def test_a_day_rule_decides_once_per_rule_account_and_subject(history: History) -> None:
+@given(history=histories(), data=st.data())
+def test_a_day_rule_decides_once_per_rule_account_and_subject(history: History, data: st.DataObject) -> None:
+    """Also where its send time changes in the course of a day, so that what was sent would come up once more."""
     days = {trigger.id for trigger in DAY_TRIGGERS}
-    final = [line for line in lines_of(history) if line["trigger"] in days and line["outcome"] != "held"]
+    rules = [replace(rule, send_at="00:30") for rule in history.rules if rule.trigger in days and rule.version == 1]
+    changed = data.draw(st.integers(history.span.begin, history.span.until))
+    later = [replace(rule, send_at="23:45", version=2, enabled_at=changed) for rule in rules]
+    rulebook = Rulebook([*rules, *later], history.rulebook.companies)
+    final = [line for line in decided(history, rulebook) if line["outcome"] != "held"]
     identities = [(line["rule"], line["account_id"], line["subject"]) for line in final]
     assert len(identities) == len(set(identities))
 
@@ -110,7 +122,7 @@ def test_a_day_rule_decides_once_per_rule_account_and_subject(history: History) 
 @SLOW
 @given(history=histories())
 def test_what_is_held_is_followed_by_one_final_decision_and_no_other_identity_has_two(history: History) -> None:
-    lines = lines_of(history.with_span(Span(history.span.begin, history.span.until + 30 * 24 * 60 * MINUTE)))
+    lines = lines_of(history.with_span(Span(history.span.begin, history.span.until + 30 * DAY)))
     identity = ("rule", "account_id", "subject", "moment")
     final = [tuple(line[name] for name in identity) for line in lines if line["outcome"] != "held"]
     held = [tuple(line[name] for name in identity) for line in lines if line["outcome"] == "held"]
