@@ -6,6 +6,7 @@ that belongs to them, and the rest is read back from there.
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -43,8 +44,8 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode_progress = msgspec.msgpack.Decoder(tuple[int, Instant]).decode
 
 
-class StoreUnreadableError(WhimbrelError):
-    """The database could not be read: no record is to blame, and no record must be answered for."""
+class StoreUnusableError(WhimbrelError):
+    """The disk gives or takes nothing: no record is to blame, and no record must be answered for."""
 
     def __init__(self, path: Path, error: Exception) -> None:
         """Name the database, and say what it said."""
@@ -58,7 +59,8 @@ class RocksStore:
         self, path: Path, index: Callable[[bytes, bytes], Iterable[bytes]], clock: Callable[[], Instant]
     ) -> None:
         """Open or create the database in directory `path`; `index` gives a row's index keys."""
-        path.mkdir(parents=True, exist_ok=True)
+        with _translated(path):
+            path.mkdir(parents=True, exist_ok=True)
         self.index = index
         self.path = path
         self._clock = clock
@@ -73,7 +75,7 @@ class RocksStore:
         try:
             value: bytes | None = self._db.get(key)
         except Exception as error:
-            raise StoreUnreadableError(self.path, error) from error
+            raise StoreUnusableError(self.path, error) from error
         return value
 
     def scan(self, prefix: bytes) -> list[tuple[bytes, bytes]]:
@@ -100,10 +102,8 @@ class RocksStore:
         return entries
 
     def _items(self, begin: bytes) -> Iterator[tuple[bytes, bytes]]:
-        try:
+        with _translated(self.path):
             yield from self._db.items(from_key=begin)
-        except Exception as error:
-            raise StoreUnreadableError(self.path, error) from error
 
     def write(
         self,
@@ -128,7 +128,8 @@ class RocksStore:
                 batch.put(key, value)
         progress = (offset, self._clock() if stamp is None else stamp)
         batch.put(OFFSET_KEY, _encode(progress))
-        self._db.write(batch)
+        with _translated(self.path):
+            self._db.write(batch)
         self.offset, self.stamp = progress
 
     def _index(self, batch: WriteBatch, key: bytes, old: bytes | None, new: bytes | None) -> None:
@@ -154,12 +155,22 @@ class RocksStore:
 
     def close(self) -> None:
         """Put everything on disk, and release the database's lock."""
-        self._db.flush()
-        self._db.close()
+        with _translated(self.path):
+            self._db.flush()
+            self._db.close()
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # rocksdict raises nothing more telling
+        raise StoreUnusableError(path, error) from error
 
 
 def _opened(path: Path) -> Rdict:
-    database = Rdict(str(path), _options())
+    with _translated(path):
+        database = Rdict(str(path), _options())
     writing = WriteOptions()
     writing.disable_wal = True
     database.set_write_options(writing)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.engine.memory import MemoryStore
 from app.engine.ports import Store
-from app.streams.store import RocksStore, StoreUnreadableError
+from app.streams.store import RocksStore, StoreUnusableError
 
 keys = st.sampled_from([b"a/1", b"a/2", b"b/1", b"b/2", b"c", b"~commit"])
 values = st.one_of(st.none(), st.integers(0, 9).map(lambda n: b"%d" % n))
@@ -116,5 +116,5 @@ def test_a_database_that_cannot_be_read_is_no_record_s_fault(tmp_path: Path) -> 
         lambda: store.due(b"a", b"b"),
     ]
     for read in reads:
-        with pytest.raises(StoreUnreadableError, match="already closed; if the disk is well"):
+        with pytest.raises(StoreUnusableError, match="already closed; if the disk is well"):
             read()

@@ -78,13 +78,24 @@ class Workers:
     _workers: dict[str, Worker] = field(default_factory=dict)
     _changing: Lock = field(default_factory=Lock)
 
-    def start(self, name: str, app: str = "triggers", command: Sequence[str] | None = None, **environment: str) -> None:
-        """Start a worker, with the variables of an earlier one of that name. `command` counts for this life alone."""
+    def start(
+        self,
+        name: str,
+        app: str = "triggers",
+        command: Sequence[str] | None = None,
+        within: Sequence[str] = (),
+        **environment: str,
+    ) -> None:
+        """Start a worker, with the variables of an earlier one of that name.
+
+        `command` counts for this life alone, and so does `within`, a command that executes the one that follows it in
+        surroundings of its own.
+        """
         earlier = self._workers.get(name)
         own = {**(earlier.environment if earlier else {}), **environment}
         begins = self.log(name).stat().st_size if earlier else 0
         process = Process(
-            [sys.executable, "-m", *(command or self.command), app],
+            [*within, sys.executable, "-m", *(command or self.command), app],
             log=self.log(name),
             environment={**os.environ, **self.settings, **self._places(name), **own},
         )

@@ -100,7 +100,8 @@ async def test_between_two_new_owners_the_first_of_which_died_before_its_first_b
         await detour.caught()
         run.workers.rest("old")
         run.nemesis.note("kill -9", "old")
-        run.workers.start("new", **{FAILPOINT: f"{point}:kill:{PARTITIONS}", STRUCK: str(told)})
+        failpoint = {FAILPOINT: f"{point}:kill:{PARTITIONS}", STRUCK: str(told)}
+        run.workers.start("new", "triggers", None, (), **failpoint)
         run.workers["new"].wanted = False
 
         async def struck() -> bool:
