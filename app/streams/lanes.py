@@ -104,6 +104,8 @@ class Lanes:
                 await asyncio.gather(*(self._end(partition) for partition in list(self._tasks)))
         except TimeoutError:
             self.fail(WhimbrelError(f"lanes did not finish within {REVOKE_SECONDS:.0f} s of being revoked"))
+        except Exception as error:  # noqa: BLE001 - the group's client would only log it, and this worker fall silent
+            self.fail(error)
 
     async def _run(self, partition: int) -> None:
         begun = asyncio.get_running_loop().time()
