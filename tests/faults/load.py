@@ -94,7 +94,7 @@ class Load:
         await publish_played(bootstrap, names, part, begin, day_seconds=pace)
 
 
-def provider(seed: int, accounts: int = 400, days: int = 28, pauses: Sequence[Pause] = ()) -> Load:
+def provider(seed: int, accounts: int = 120, days: int = 28, pauses: Sequence[Pause] = ()) -> Load:
     """Return the made-up provider's history."""
     whole = span(days)
     return Load(
