@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check coverage bench previews faults clean
+.PHONY: help demo test check coverage bench previews faults mutants clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -38,6 +38,9 @@ previews: .venv/ready ## every message as a picture, in .previews (needs Chromiu
 
 faults: .venv/ready ## every run under fire, and the table of all runs so far
 	@$(BIN)/python -m pytest tests/faults -m long; status=$$?; $(BIN)/python -m tests.faults.report; exit $$status
+
+mutants: .venv/ready ## change the rules one thing at a time, and see that a test notices: see docs/testing.md
+	@$(BIN)/python -m tests.mutants
 
 clean: ## forget the environment, the demo's data and every cache of the tools
 	@rm -rf .venv .demo .previews .faults .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info build
