@@ -19,7 +19,7 @@ async def test_killed_and_restarted_amid_the_load(own_kafka: DevKafka, names: Na
     async with Run("broker killed", own_kafka.bootstrap, names, tmp_path, provider(seed())) as run:
         run.begin(triggers=2, senders=1)
         away = {"kill -9 of the broker": kill_broker(own_kafka, 0.5)}
-        await run.nemesis.storm(away, until=run.play(40), every=(3, 6))
+        await run.nemesis.storm(away, until=run.play(25), every=(2, 5))
         await run.finish(unknown=False)
 
 

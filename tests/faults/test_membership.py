@@ -15,7 +15,7 @@ from tests.kafka.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
-SECONDS = 25.0
+SECONDS = 18.0
 
 
 @pytest.mark.parametrize("static", [True, False], ids=["static members", "dynamic members"])

@@ -22,7 +22,7 @@ async def test_workers_are_killed_and_stopped_and_mails_dropped_after_data(
             "kill -9": kill(run.workers),
             "stop": stop(run.workers, (1, 4)),
             "term": term(run.workers),
-            "SMTP cut taken": trouble(run.relay, ["cut taken"], [1], share=0.3),
+            "SMTP cut taken": trouble(run.relay, ["cut taken"], [2], share=0.5),
         }
         await run.nemesis.storm(faults, until=run.play(20), every=(0.5, 1.5))
         await run.finish()

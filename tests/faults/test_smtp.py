@@ -25,7 +25,7 @@ async def test_a_relay_that_surely_took_nothing_leaves_nothing_unknown(
     async with Run("SMTP refusing, hanging, deferring", kafka.bootstrap, names, tmp_path, provider(seed())) as run:
         run.begin(triggers=1, senders=2)
         faults = {f"SMTP {mood}": trouble(run.relay, [mood], (1, 2), share=0.7) for mood in SURE}
-        await run.nemesis.storm(faults, until=run.play(40))
+        await run.nemesis.storm(faults, until=run.play(25))
         await run.finish(unknown=False)
 
 
@@ -35,7 +35,7 @@ async def test_a_relay_that_takes_mails_and_does_not_say_so_gets_none_twice(
     async with Run("SMTP dropping, late after DATA", kafka.bootstrap, names, tmp_path, provider(seed())) as run:
         run.begin(triggers=1, senders=2)
         faults = {f"SMTP {mood}": trouble(run.relay, [mood], (1, 2), share=0.3) for mood in UNSURE}
-        await run.nemesis.storm(faults, until=run.play(30))
+        await run.nemesis.storm(faults, until=run.play(20))
         result = await run.finish()
         assert result.unknown == sum(run.relay.suffered[mood] for mood in UNSURE)
 
@@ -47,7 +47,7 @@ async def test_every_trouble_while_senders_are_killed_and_stopped(
         run.begin(triggers=1, senders=2)
         faults = {"kill -9": kill(run.workers, "sender"), "stop": stop(run.workers, (1, 5), "sender")}
         troubles = {"SMTP in trouble": trouble(run.relay, MOODS[1:], (1, 3), share=0.5)}
-        playing = run.play(50)
+        playing = run.play(35)
         await asyncio.gather(
             run.nemesis.storm(faults, until=playing, every=(0.3, 1.5)),
             run.nemesis.storm(troubles, until=playing, every=(0.1, 0.5)),

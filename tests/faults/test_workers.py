@@ -12,7 +12,7 @@ from tests.faults.run import Run, seed
 
 pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
-SECONDS = 25.0
+SECONDS = 18.0
 
 
 @pytest.mark.parametrize("static", [True, False], ids=["static members", "dynamic members"])
