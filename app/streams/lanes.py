@@ -31,6 +31,7 @@ class Lanes:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._open: dict[int, OpenLane] = {}
         self._seeks: dict[tuple[str, int], int] = {}
+        self._closing = asyncio.Lock()
         self._joined = self._over = False
 
     @property
@@ -100,7 +101,8 @@ class Lanes:
     async def close(self) -> None:
         """End every lane at the end of its batch, and release its database; end the process where that takes long."""
         try:
-            async with asyncio.timeout(REVOKE_SECONDS):
+            # A worker may be asked to end while the group takes its partitions away.
+            async with asyncio.timeout(REVOKE_SECONDS), self._closing:
                 await asyncio.gather(*(self._end(partition) for partition in list(self._tasks)))
         except TimeoutError:
             self.fail(WhimbrelError(f"lanes did not finish within {REVOKE_SECONDS:.0f} s of being revoked"))

@@ -52,16 +52,19 @@ async def _run(wiring: Wiring, settings: Settings) -> None:
             stack.push_async_callback(wiring.close)
         lanes = await _assemble(wiring, settings, stack)
         app = LaneApp(wiring.app, lanes, settings)
-        await app.start()
-        await stopping.wait()
-        log.info("stops")
+        # From here on a thread of Faust's keeps the process in its group, should this one end in any other way.
         try:
+            await app.start()
+            await stopping.wait()
+            log.info("stops")
             async with asyncio.timeout(STOP_SECONDS):
                 await lanes.end()
                 await app.stop()
                 await stack.aclose()
         except TimeoutError:
             end(WhimbrelError(f"did not stop within {STOP_SECONDS:.0f} s"))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the process ends with it
+            end(error)
     log.info("stopped")
 
 

@@ -1,0 +1,69 @@
+"""A worker that fails once it is in its group: the process ends, whatever threads are left."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.streams import worker
+
+
+class EndedError(Exception):
+    """Stands for the process's end."""
+
+
+class Failing:
+    """An app and its lanes, of which one step fails."""
+
+    def __init__(self, step: str) -> None:
+        self._step = step
+
+    async def start(self) -> None:
+        self._fail("start")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    async def end(self) -> None:
+        self._fail("end")
+
+    async def stop(self) -> None:
+        self._fail("stop")
+
+    def _fail(self, step: str) -> None:
+        if step == self._step:
+            raise ValueError(step)
+
+
+@pytest.fixture
+def _handlers() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_handlers")
+@pytest.mark.parametrize("step", ["start", "end", "stop"])
+async def test_what_fails_while_a_worker_starts_or_stops_ends_the_process(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[BaseException] = []
+
+    async def assembled(*_: Any) -> Failing:
+        return Failing(step)
+
+    def end(error: BaseException) -> None:
+        said.append(error)
+        raise EndedError
+
+    monkeypatch.setattr(worker, "_assemble", assembled)
+    monkeypatch.setattr(worker, "LaneApp", lambda *_: Failing(step))
+    monkeypatch.setattr(worker, "end", end)
+    wiring: Any = type("Wiring", (), {"close": None, "app": "triggers"})
+    settings: Any = None
+    async with asyncio.timeout(10):
+        with pytest.raises(EndedError):
+            await worker._run(wiring, settings)
+    assert [str(error) for error in said] == [step]
