@@ -125,12 +125,12 @@ async def verify(run: Run) -> None:
     assert len(payments) == len(OUTCOMES) * len(EVERYWHERE)
     assert set(payments.values()) == {1}, run.workers.logs()
     assert Counter((each["rule"], each["outcome"]) for each in found.decisions) == {
-        (f"payment_{outcome}-1", said): count * PARTITIONS
+        (f"payment_{outcome}", said): count * PARTITIONS
         for outcome in OUTCOMES
         for said, count in (("sent", ALLOWED), ("held", HELD))
     }
     guard = (await config_apply.current(run.bootstrap, run.names.config)).switches.guard
-    assert Counter(trip.id.rule for trip in guard.open) == {f"payment_{outcome}-1": PARTITIONS for outcome in OUTCOMES}
+    assert Counter(trip.id.rule for trip in guard.open) == {f"payment_{outcome}": PARTITIONS for outcome in OUTCOMES}
     mails = verifier.mails(found.decisions, run.relay.accepted, found.deliveries, found.attempted)
     assert (mails.lost, mails.doubled, mails.wrong) == ([], [], []), run.workers.logs()
     state = [each for part in found.state for each in verifier.state(part.place, part.journal, part.copies, part.index)]
