@@ -41,14 +41,14 @@ def history(accounts: int = 300, seed: int = 7, days: int = 61) -> Iterator[byte
     for number in range(1, accounts + 1):
         one = customer(number, seed, BEGIN, days)
         one.said.sort(key=lambda each: each.logged)
-        said.extend(_logged(one))
+        said.extend(logged(one))
         if number % SHARE_BROKEN == 0:
             said.append(_broken(one, number // SHARE_BROKEN))
     said.sort(key=lambda each: each.logged)
     return (each.line + b"\n" for each in said)
 
 
-def _logged(one: Customer) -> list[Said]:
+def logged(one: Customer) -> list[Said]:
     """Return the account's events as they reach the log: one lags behind others, one comes a second time."""
     said = one.said
     if len(said) > FIRST_EVENTS + 1 and one.chance(LAGGING):
