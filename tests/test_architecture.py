@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "simulate": {"contract", "domain", "triggers", "engine"},
     "rebuild": {"contract", "config", "domain", "triggers", "engine", "streams"},
     "streams": {"contract", "config", "domain", "engine", "triggers"},
+    "growth": {"contract", "domain", "engine", "streams"},
     "delivery": {"contract", "domain", "engine", "triggers"},
 }
 """The packages of ours that each package may import; `bootstrap`, `cli` and `dev`, which wire, are not held."""

@@ -23,6 +23,11 @@ def recipient_of(key: str) -> str:
     return unquote(key.split("|")[3])
 
 
+def owner_of(key: str) -> str:
+    """Return the account's or user's id out of a dedup key."""
+    return unquote(key.split("|")[1])
+
+
 @lru_cache(maxsize=1 << 16)
 def _encoded(value: str) -> str:
     return quote(value, safe=SAFE_IN_SUBJECTS)

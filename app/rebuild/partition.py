@@ -22,6 +22,7 @@ from app.rebuild.difference import Comparison, account_id
 from app.rebuild.judge import Undecided
 from app.rebuild.memory import Memory
 from app.rebuild.replay import Place, Replay, Ticked
+from app.streams.opening import GROWN_KEY
 
 ENGINE = b"~"
 
@@ -31,6 +32,8 @@ class Snapshot(Struct):
 
     rows: dict[bytes, bytes]
     written: bytes
+    partitions: int | None = None
+    """How many there are, where they have grown: then earlier facts of an account may lie elsewhere."""
 
     @property
     def commit(self) -> Commit:
@@ -75,11 +78,14 @@ class SnapshotInMaking:
         """Begin with nothing."""
         self._rows: dict[bytes, bytes] = {}
         self._written: bytes | None = None
+        self._partitions: int | None = None
 
     def take(self, key: bytes, value: bytes | None) -> None:
         """Take in the next record."""
         if key == COMMIT_KEY:
             self._written = value
+        elif key == GROWN_KEY:
+            self._partitions = int(value or b"0") or None
         elif key.startswith(ENGINE):
             return
         elif value is None:
@@ -89,19 +95,14 @@ class SnapshotInMaking:
 
     def done(self) -> Snapshot | None:
         """Return the rows; None where nothing was ever committed."""
-        return None if self._written is None else Snapshot(self._rows, self._written)
+        return None if self._written is None else Snapshot(self._rows, self._written, self._partitions)
 
 
 class Remains(Struct, frozen=True):
-    """What topics no longer have: `topics` name those whose beginning retention has removed."""
+    """What cannot be had: `topics` name those whose beginning is not there, or lies in another partition."""
 
     topics: Sequence[str] = ()
     decisions: bool = False
-
-    @property
-    def whole(self) -> bool:
-        """Whether everything can be rebuilt."""
-        return not self.topics and not self.decisions
 
 
 class Rebuild:
@@ -117,19 +118,20 @@ class Rebuild:
         external: bool,
         refused: Collection[Place] = (),
         remains: Remains | None = None,
+        belongs: Callable[[str], bool] = lambda owner: True,  # noqa: ARG005
     ) -> None:
         """`marks` are the partition's ticks up to the snapshot's position, `lag` microseconds apart where not kept."""
         self.snapshot = snapshot
         self.remains = remains or Remains()
         self.memory = Memory(rulebook, snapshot.reached)
-        self._arguments = rulebook, Ticked(marks, lag, external), refused
+        self._arguments = rulebook, Ticked(marks, lag, external), refused, belongs
         self._replay: Replay | None = None
 
     @property
     def replay(self) -> Replay:
         """What reads the facts, once the memory has all lines."""
         if self._replay is None:
-            rulebook, ticked, refused = self._arguments
+            rulebook, ticked, refused, belongs = self._arguments
             self._replay = Replay(
                 rulebook,
                 self.memory,
@@ -138,6 +140,7 @@ class Rebuild:
                 reached=self.snapshot.reached_by(),
                 guard=self.snapshot.guard(rulebook),
                 refused=refused,
+                belongs=belongs,
             )
         return self._replay
 

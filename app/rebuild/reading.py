@@ -19,6 +19,7 @@ from app.rebuild.partition import Rebuild, Remains, Result, Snapshot, SnapshotIn
 from app.rebuild.replay import Place
 from app.streams.client import newest, opened_consumer, stretch
 from app.streams.names import Names
+from app.streams.partitioner import partition_of
 from app.streams.repeats import Repeats
 
 WAIT_MS: Final = 500
@@ -68,7 +69,11 @@ async def rebuilt(plan: Plan, partition: int, end: int | None = None) -> tuple[S
         snapshot = await _snapshot(consumer, TopicPartition(plan.names.book_journal, partition), end)
         if snapshot is None:
             return None
-        begins, remains = await _begins(consumer, plan, partition, snapshot.commit)
+        begins, remains = await _begins(consumer, plan, partition, snapshot)
+
+        def belongs(owner: str) -> bool:
+            return snapshot.partitions is None or partition_of(owner, snapshot.partitions) == partition
+
         rebuild = Rebuild(
             plan.rulebook,
             snapshot,
@@ -77,9 +82,11 @@ async def rebuilt(plan: Plan, partition: int, end: int | None = None) -> tuple[S
             external=plan.external,
             refused=await _refused(consumer, plan, partition, snapshot.commit),
             remains=remains,
+            belongs=belongs,
         )
         async for record in _told(consumer, plan.names.decisions, partition, snapshot.commit):
-            rebuild.memory.take(record.key, record.value or b"")
+            if belongs((record.key or b"").decode()):
+                rebuild.memory.take(record.key, record.value or b"")
         await _read_facts(consumer, plan, partition, rebuild, begins)
         return snapshot, rebuild.compared()
 
@@ -94,29 +101,33 @@ async def _snapshot(consumer: AIOKafkaConsumer, here: TopicPartition, end: int |
 
 
 async def _begins(
-    consumer: AIOKafkaConsumer, plan: Plan, partition: int, commit: Commit
+    consumer: AIOKafkaConsumer, plan: Plan, partition: int, snapshot: Snapshot
 ) -> tuple[Mapping[str, int], Remains]:
     """Return where the fact topics begin, and what is missing before that."""
     needed = [*plan.inputs, plan.names.decisions, *([plan.names.ticks] if plan.external else [])]
     here = [TopicPartition(topic, partition) for topic in needed]
     found = {tp.topic: offset for tp, offset in (await consumer.beginning_offsets(here)).items()}
     removed = {topic: begin for topic, begin in found.items() if begin > 0}
-    if removed and not plan.keep_missing:
-        lines = [f"  {topic}[{partition}]: records 0 to {begin - 1}" for topic, begin in sorted(removed.items())]
+    lines = [f"  {topic}[{partition}]: records 0 to {begin - 1}" for topic, begin in sorted(removed.items())]
+    if snapshot.partitions is not None:
+        lines.append(
+            f"  partition {partition}: what its accounts had in others, before there were {snapshot.partitions}"
+        )
+    if lines and not plan.keep_missing:
         raise MissingError(
-            "retention has removed what a part of the state was made of:\n"
+            "what a part of the state was made of is not there any more:\n"
             + "\n".join(lines)
             + "\naccounts with events among these, and decisions without a line, cannot be rebuilt; with --keep-missing"
             " they keep the rows that they have, and the others are rebuilt"
         )
     for topic in plan.inputs:
-        position = commit.positions.get(topic, 0)
+        position = snapshot.commit.positions.get(topic, 0)
         if found[topic] > position:
             raise MissingError(
                 f"{topic}[{partition}]: records from {position} on were not processed, and the topic begins at"
                 f" {found[topic]}: see docs/operations.md, Lost input"
             )
-    topics = tuple(sorted(removed.keys() - {plan.names.decisions}))
+    topics = plan.inputs if snapshot.partitions is not None else tuple(sorted(removed.keys() - {plan.names.decisions}))
     begins = {topic: found[topic] for topic in plan.inputs}
     return begins, Remains(topics, plan.names.decisions in removed)
 

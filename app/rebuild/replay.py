@@ -66,14 +66,17 @@ class Replay:
         reached: Callable[[str], Instant],
         guard: Guard,
         refused: Collection[Place] = (),
+        belongs: Callable[[str], bool] = lambda owner: True,  # noqa: ARG005
     ) -> None:
         """`reached` gives before which instant all of an account's moments have come up.
 
-        `refused` are the places of records that were dead-lettered.
+        `refused` are the places of records that were dead-lettered; `belongs` says of an account's or user's id whether
+        the partition is its own.
         """
         self._memory = memory
         self._ticked = ticked
         self._refused = refused
+        self._belongs = belongs
         self._reached = reached
         self._judge = Recollection(rulebook, memory, guard, ticked.decided_at)
         self._heart = Heart(rulebook, NEVER if live_since is None else live_since, memory, judge=self._judge)
@@ -123,9 +126,10 @@ class Replay:
         if (record.topic, record.offset) in self._refused:
             return None
         try:
-            return decode(record.value, record.key, record.headers)
+            fact = decode(record.value, record.key, record.headers)
         except (ContractError, UnknownType):
             return None
+        return fact if self._belongs(fact.subject) else None
 
     def _day(self, account: str, instant: Instant) -> date | None:
         book = self._books.get(account)

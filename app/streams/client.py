@@ -163,10 +163,12 @@ async def _reached(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) 
     return all([await consumer.position(partition) >= end for partition, end in ends.items()])
 
 
-async def stretch(consumer: AIOKafkaConsumer, here: TopicPartition, end: int) -> AsyncGenerator[Record]:
-    """Yield one partition's records from its beginning up to offset `end`, exclusive, through `consumer`."""
+async def stretch(
+    consumer: AIOKafkaConsumer, here: TopicPartition, end: int, begin: int | None = None
+) -> AsyncGenerator[Record]:
+    """Yield one partition's records from `begin` (None: its beginning) up to offset `end`, exclusive."""
     consumer.assign([here])
-    consumer.seek(here, (await consumer.beginning_offsets([here]))[here])
+    consumer.seek(here, (await consumer.beginning_offsets([here]))[here] if begin is None else begin)
     while await consumer.position(here) < end:
         fetched = await consumer.getmany(here, timeout_ms=IDLE_MS)
         for record in fetched.get(here, ()):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec.structs import replace
@@ -17,6 +17,7 @@ from app.engine.handler import Handler
 from app.engine.inputs import Inputs
 from app.engine.lane import Lane, Ports
 from app.engine.pace import CatchUp
+from app.engine.ports import StateUnusableError
 from app.engine.records import COMMIT_KEY, Commit, decode_commit
 from app.engine.ticks import Ticks
 from app.streams.config_reader import ConfigReader
@@ -29,6 +30,11 @@ from app.streams.store import RocksStore
 from app.streams.ticker import Ticker
 
 log = logging.getLogger(__name__)
+
+MOVING_KEY: Final = b"~moving"
+"""In a journal whose rows are on their way to other partitions: no worker may have it until that is done."""
+GROWN_KEY: Final = b"~grown"
+"""In a journal whose accounts may have earlier facts in another partition: it was moved to so many partitions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +141,11 @@ class Opening:
             store = RocksStore(self._state / str(partition), handler.index, clock.now)
             undo.callback(store.close)
             await restore(self._bootstrap, wiring.journal, partition, store, fence, clock.now())
+            if store.get(MOVING_KEY) is not None:
+                raise StateUnusableError(
+                    f"{wiring.journal}[{partition}] is being moved to another number of partitions: finish what was"
+                    " begun, with: whimbrel topics grow"
+                )
             commit = await self._commit(store, partition)
             log.info("restored", extra={"partition": partition, "offset": store.offset})
             undo.pop_all()

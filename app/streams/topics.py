@@ -98,7 +98,8 @@ def mismatches(topic: Topic, found: Found, bootstrap: str) -> list[str]:
     if found.partitions != topic.partitions:
         said.append(
             f"{topic.name}: has {found.partitions} partitions, must have {topic.partitions}; adding some would part an"
-            f" account from its state: use --partitions {found.partitions} for all, or, if nothing in it is needed,"
+            f" account from its state: use --partitions {found.partitions} for all (whimbrel topics grow gives"
+            " all of them more), or, if nothing in it is needed,"
             f"\n    kafka-topics.sh --bootstrap-server {bootstrap} --delete --topic {topic.name}"
         )
     for name, wanted in topic.compared.items():

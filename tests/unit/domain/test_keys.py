@@ -27,9 +27,10 @@ def test_different_parts_make_different_subjects(values: list[str], others: list
 
 
 @given(rule=TEXT, account=TEXT, recipient=TEXT)
-def test_the_recipient_can_be_read_back_out_of_a_dedup_key(rule: str, account: str, recipient: str) -> None:
+def test_account_and_recipient_can_be_read_back_out_of_a_dedup_key(rule: str, account: str, recipient: str) -> None:
     key = keys.dedup_key(rule, account, keys.subject("account", account), recipient, "email")
     assert keys.recipient_of(key) == recipient
+    assert keys.owner_of(key) == account
 
 
 @given(account=TEXT, other=TEXT)

@@ -1,0 +1,274 @@
+"""More partitions, in place: every account's rows move to the journal of its new partition.
+
+Nothing is lost and nothing repeated, wherever it is broken off: journals that are being worked on are marked, workers
+refuse those, and a second run goes on. Rows are in their new journal, acknowledged, before they leave the old one.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import NewPartitions
+from msgspec import Struct
+from msgspec.structs import replace
+
+from app.contract.instants import Instant
+from app.domain.book import pack
+from app.engine.records import Commit, Cursor, encode_commit
+from app.engine.totals import ROW as TOTALS_ROW
+from app.errors import WhimbrelError
+from app.growth.journals import Table, head, unread, unsent
+from app.growth.placing import first_commit, lowest, misplaced, totals_of, with_own_clocks
+from app.streams.client import TopicMissingError, opened_admin, opened_consumer
+from app.streams.journal import JournalWriter
+from app.streams.opening import GROWN_KEY, MOVING_KEY
+from app.streams.partitioner import partition_of
+from app.streams.patience import Patience
+from app.streams.rewriting import Changes, append, batches, fenced
+
+CREATE_SECONDS: Final = 30.0
+LOOK_SECONDS: Final = 0.05
+MARKED: Final = b"marked"
+"""Workers are shut out, nothing was moved yet."""
+MOVING: Final = b"moving"
+
+
+class GrowthError(WhimbrelError):
+    """The partitions cannot grow now."""
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What is to grow: `topics` are all that have the one partition count."""
+
+    bootstrap: str
+    topics: Sequence[str]
+    tables: Sequence[Table]
+    partitions: int
+    now: Instant
+
+
+class Grown(Struct):
+    """What was done."""
+
+    accounts: set[str]
+    rows: int = 0
+
+
+async def grow(plan: Plan, patience: Patience, tell: Callable[[str], None]) -> Grown | None:
+    """Grow all topics to `plan.partitions`; None where there is nothing to do. Raises GrowthError, OvertakenError.
+
+    No worker may run and nobody may publish; what is still to be worked off first is said.
+    """
+    async with opened_consumer(plan.bootstrap) as consumer:
+        return await _Growth(plan, patience, consumer, tell).run()
+
+
+class _Growth:
+    def __init__(self, plan: Plan, patience: Patience, consumer: AIOKafkaConsumer, tell: Callable[[str], None]) -> None:
+        self._plan = plan
+        self._patience = patience
+        self._consumer = consumer
+        self._tell = tell
+        self._writers: dict[tuple[str, int], JournalWriter] = {}
+        self._grown = Grown(set())
+
+    async def run(self) -> Grown | None:
+        counts = await _counts(self._plan)
+        old, wanted = min(counts.values()), self._plan.partitions
+        if max(counts.values()) > wanted:
+            raise GrowthError(f"there are {max(counts.values())} partitions already; their number can only grow")
+        marks = await self._marks(counts)
+        if old == wanted and not marks:
+            return None
+        if not marks:
+            await self._check(old)
+        async with AsyncExitStack() as stack:
+            await self._shut_out(stack, counts)
+            if not marks:
+                await self._check_drained()
+            await self._mark(old, MARKED)
+            if old < wanted:
+                await self._create(counts)
+                await self._shut_out(stack, dict.fromkeys(counts, wanted))
+            if MOVING not in marks:
+                await self._still_drained()
+            await self._mark(wanted, MOVING)
+            for table in self._plan.tables:
+                await self._prepare(table)
+                await self._move(table)
+            await self._unmark({GROWN_KEY: b"%d" % wanted})
+        return self._grown
+
+    async def _marks(self, counts: Mapping[str, int]) -> set[bytes]:
+        """Return what an earlier run has left in the journals."""
+        heads = [
+            await head(self._consumer, table, p) for table in self._plan.tables for p in range(counts[table.journal])
+        ]
+        return {each.mark for each in heads if each.mark is not None}
+
+    async def _check(self, partitions: int) -> None:
+        """Look whether everything can be moved, before anybody is shut out."""
+        for table in self._plan.tables:
+            for partition in range(partitions):
+                found = await head(self._consumer, table, partition)
+                if found.commit is None or (table.clocked and found.commit.cursor is None):
+                    raise GrowthError(
+                        f"{table.journal}[{partition}]: no worker has had this partition for as long as a tick: start"
+                        " the workers, then run this again"
+                    )
+                _check_places(table, partition, found.rows, partitions)
+        await self._check_drained()
+
+    async def _check_drained(self) -> None:
+        waiting = await self._waiting()
+        if waiting:
+            raise GrowthError(
+                "not everything is worked off; pause whoever publishes, let the workers run until nothing of this is"
+                " left, stop them, then run this again\n  " + "\n  ".join(waiting)
+            )
+
+    async def _waiting(self) -> list[str]:
+        waiting = []
+        for table, partition, commit in await self._commits():
+            waiting += await unread(self._consumer, table, partition, commit)
+            waiting += await unsent(self._consumer, partition, commit)
+            if commit.cursor is not None and commit.cursor.after is not None:
+                waiting.append(f"{table.journal}[{partition}]: a tick is half done")
+        return waiting
+
+    async def _commits(self) -> list[tuple[Table, int, Commit]]:
+        """Return the commit record of every partition that has one."""
+        counts, found = await _counts(self._plan), []
+        for table in self._plan.tables:
+            for partition in range(counts[table.journal]):
+                commit = (await head(self._consumer, table, partition)).commit
+                if commit is not None:
+                    found.append((table, partition, commit))
+        return found
+
+    async def _shut_out(self, stack: AsyncExitStack, counts: Mapping[str, int]) -> None:
+        """Fence every journal: a worker that still runs ends."""
+        for table in self._plan.tables:
+            for partition in range(counts[table.journal]):
+                place = table.journal, partition
+                if place not in self._writers:
+                    transactional_id = f"{table.app}-journal-{partition}"
+                    writer = JournalWriter(self._plan.bootstrap, *place, transactional_id, self._patience)
+                    await stack.enter_async_context(fenced(writer))
+                    self._writers[place] = writer
+
+    async def _mark(self, partitions: int, mark: bytes) -> None:
+        """From now on workers refuse these journals; what says `MOVING` once goes on saying so."""
+        for table in self._plan.tables:
+            for partition in range(partitions):
+                found = await head(self._consumer, table, partition)
+                if found.written is not None and found.mark not in (mark, MOVING):
+                    await self._append(table, partition, {MOVING_KEY: mark}, found.written)
+
+    async def _create(self, counts: Mapping[str, int]) -> None:
+        wanted = self._plan.partitions
+        async with opened_admin(self._plan.bootstrap) as admin:
+            new = {topic: NewPartitions(wanted) for topic, count in counts.items() if count < wanted}
+            await admin.create_partitions(new, timeout_ms=round(CREATE_SECONDS * 1_000))
+        deadline = asyncio.get_running_loop().time() + CREATE_SECONDS
+        while min((await _counts(self._plan)).values()) < wanted:
+            if asyncio.get_running_loop().time() > deadline:
+                raise GrowthError(f"created, but not seen for {CREATE_SECONDS:.0f} s: run this again")
+            await asyncio.sleep(LOOK_SECONDS)
+        self._tell(f"{len(new)} topics have {wanted} partitions")
+
+    async def _still_drained(self) -> None:
+        """Look for facts that came after all: they lie where their account is, as long as nothing was moved."""
+        waiting = await self._waiting()
+        if waiting:
+            await self._unmark({})
+            raise GrowthError(
+                "something was published while the topics grew; nothing was moved yet. Keep whoever publishes paused,"
+                " start the workers until nothing of this is left, stop them, then run this again\n  "
+                + "\n  ".join(waiting)
+            )
+
+    async def _prepare(self, table: Table) -> None:
+        """Give every partition of the table the same cursor, and every account its own clock where it was further."""
+        commits = {partition: commit for each, partition, commit in await self._commits() if each is table}
+        cursor = lowest(commits)
+        for partition in range(self._plan.partitions):
+            if partition not in commits:
+                commit = first_commit(f"{self._plan.now:x}", dict.fromkeys(table.read, 0), cursor, commits)
+                await self._append(table, partition, {MOVING_KEY: MOVING}, encode_commit(commit))
+            elif table.clocked and commits[partition].cursor != cursor:
+                await self._lower(table, partition, cursor)
+
+    async def _lower(self, table: Table, partition: int, cursor: Cursor | None) -> None:
+        """Write down how far each account is; only then may the cursor stand earlier."""
+        found = await head(self._consumer, table, partition)
+        if found.commit is None or found.written is None:
+            return
+        own = found.commit.cursor
+        clocks = {} if own is None else dict(with_own_clocks(found.rows, own.instant + 1))
+        for batch in batches(clocks, bytes.decode):
+            await self._append(table, partition, batch, found.written)
+        await self._append(table, partition, {}, encode_commit(replace(found.commit, cursor=cursor)))
+
+    async def _move(self, table: Table) -> None:
+        """Write rows where they belong, then take them away where they were; one partition after the other."""
+        partitions = self._plan.partitions
+        commits = {
+            partition: encode_commit(commit) for each, partition, commit in await self._commits() if each is table
+        }
+        for partition in range(partitions):
+            rows = (await head(self._consumer, table, partition)).rows
+            moving = misplaced(rows, table.owner_of, partition, partitions)
+            for there, theirs in sorted(moving.items()):
+                await self._write(table, there, theirs, commits[there])
+            await self._write(
+                table, partition, {key: None for each in moving.values() for key in each}, commits[partition]
+            )
+            self._note(table, moving)
+        for partition in range(partitions) if table.clocked else ():
+            rows = (await head(self._consumer, table, partition)).rows
+            await self._write(table, partition, {TOTALS_ROW: pack(totals_of(rows))}, commits[partition])
+        self._tell(f"{table.journal}: {self._grown.rows:,} rows are where they belong")
+
+    def _note(self, table: Table, moving: Mapping[int, Mapping[bytes, bytes]]) -> None:
+        for rows in moving.values():
+            self._grown.rows += len(rows)
+            self._grown.accounts.update(filter(None, map(table.owner_of, rows)))
+
+    async def _write(self, table: Table, partition: int, changes: Changes, commit: bytes) -> None:
+        """Append changes with the partition's commit record as it stands."""
+        for batch in batches(changes, lambda key: table.owner_of(key) or ""):
+            await self._append(table, partition, batch, commit)
+
+    async def _unmark(self, said: Changes) -> None:
+        """Let workers have the journals again."""
+        for table in self._plan.tables:
+            for partition in range((await _counts(self._plan))[table.journal]):
+                found = await head(self._consumer, table, partition)
+                if found.mark is not None and found.written is not None:
+                    await self._append(table, partition, {MOVING_KEY: None, **said}, found.written)
+
+    async def _append(self, table: Table, partition: int, changes: Changes, commit: bytes) -> None:
+        await append(self._writers[table.journal, partition], changes, commit)
+
+
+def _check_places(table: Table, partition: int, rows: Iterable[bytes], partitions: int) -> None:
+    """Hold the journal against the partitioner: of another one it is not known where facts will lie."""
+    for owner in {table.owner_of(key) for key in rows} - {None}:
+        there = partition_of(owner or "", partitions)
+        if there != partition:
+            raise GrowthError(
+                f"{table.journal}[{partition}]: Kafka's default partitioner (murmur2 of the key) puts {owner} into"
+                f" partition {there}: whoever publishes uses another one, and where its facts will lie cannot be known"
+            )
+
+
+async def _counts(plan: Plan) -> dict[str, int]:
+    async with opened_admin(plan.bootstrap) as admin:
+        found = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics()}
+    for topic in plan.topics:
+        if topic not in found:
+            raise TopicMissingError(topic)
+    return {topic: found[topic] for topic in plan.topics}
