@@ -5,7 +5,7 @@ import sys
 from typing import Protocol
 
 from app.errors import WhimbrelError
-from tests.benchmarks import day, restoring, simulation, throughput, triggers
+from tests.benchmarks import day, restoring, scale, simulation, throughput, triggers
 from tests.benchmarks.machine import described
 from tests.benchmarks.report import Goal, Section, record, say
 
@@ -22,6 +22,7 @@ BENCHES: dict[str, Bench] = {
     "restore": restoring.bench,
     "day": day.bench,
     "simulate": simulation.bench,
+    "scale": scale.bench,
 }
 
 

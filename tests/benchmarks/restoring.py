@@ -37,11 +37,11 @@ def bench(*, quick: bool) -> Section:
     rates, cpu_us = [], []
     with scratch() as directory, broker(directory) as bootstrap:
         asyncio.run(make_topics(bootstrap, {JOURNAL: "compact"}))
-        asyncio.run(fill(bootstrap, JOURNAL, _rows(records, row_count)))
+        asyncio.run(fill(bootstrap, JOURNAL, rows(records, row_count)))
         with on_core(cores()[1]):
             for number in range(rounds):
                 begun = time.process_time()
-                seconds = asyncio.run(_restored(bootstrap, directory / f"state-{number}", row_count))
+                seconds = asyncio.run(restored(bootstrap, directory / f"state-{number}", row_count))
                 cpu_us.append((time.process_time() - begun) / records * 1e6)
                 rates.append(records / seconds)
     row = [f"{records:,}", f"{row_count:,}", spread(rates), f"{median(cpu_us):.1f}"]
@@ -49,7 +49,7 @@ def bench(*, quick: bool) -> Section:
     return Section("restore", text, [Goal("records/s restored, with the index", median(rates), TARGET)])
 
 
-def _rows(count: int, row_count: int) -> Iterator[Event]:
+def rows(count: int, row_count: int) -> Iterator[Event]:
     """Yield invoices' rows as the triggers app's journal has them: each key once, then any of them again."""
     dice = random.Random(SEED)
     for number in range(count):
@@ -80,7 +80,7 @@ def _row(number: int, dice: random.Random) -> tuple[bytes, bytes]:
     return keys.item_row(f"acc-{number // 3:08d}", "invoice", invoice.invoice_id), pack(invoice)
 
 
-async def _restored(bootstrap: str, state: Path, row_count: int) -> float:
+async def restored(bootstrap: str, state: Path, row_count: int) -> float:
     """Return the seconds that all partitions together take."""
     partitions = [TopicPartition(JOURNAL, partition) for partition in range(PARTITIONS)]
     async with opened_consumer(bootstrap) as consumer:
