@@ -5,7 +5,7 @@ dedup key): each is a hand-over, whether or not the client has heard of it. `rel
 of the messages (or connections) suffer; `relay.behave("well")` ends it. Moods:
 
     well               as it should
-    refusing           nobody listens at the port, and the connections that were open are cut
+    refusing           nobody listens at the port, and connections are cut, but not amid a message's content
     silent greeting    never greets
     silent recipient   never answers RCPT
     silent data        never answers DATA
@@ -65,13 +65,13 @@ class Relay:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._silence()
+        self._silence(amid_content=True)
 
     async def behave(self, mood: Mood, share: float = 1.0) -> None:
         """Be in that mood from now on."""
         self._mood, self._share = mood, share
         if mood == "refusing":
-            self._silence()
+            self._silence(amid_content=False)
         elif self._server is None:
             await self._listen()
 
@@ -92,12 +92,18 @@ class Relay:
         self._server = await loop.create_server(lambda: _Session(self, self._sessions, loop), HOST, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    def _silence(self) -> None:
+    @property
+    def refuses(self) -> bool:
+        """Whether nobody is at home."""
+        return self._server is None
+
+    def _silence(self, *, amid_content: bool) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
         for session in list(self._sessions):
-            session.cut()
+            if amid_content or not session.amid_content:
+                session.cut()
 
 
 class _Session(SMTP):  # type: ignore[misc] # aiosmtpd has no types
@@ -107,6 +113,7 @@ class _Session(SMTP):  # type: ignore[misc] # aiosmtpd has no types
         super().__init__(self, hostname="relay", loop=loop)
         self._relay = relay
         self._sessions = sessions
+        self.amid_content = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._sessions.add(self)
@@ -130,11 +137,15 @@ class _Session(SMTP):  # type: ignore[misc] # aiosmtpd has no types
             await self._silent()
         if self._relay.suffers("cut data"):
             await self._cut()
+        self.amid_content = True
         await super().smtp_DATA(arg)
+        self.amid_content = False
 
     async def handle_RCPT(  # noqa: N802
         self, _server: Any, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
+        if self._relay.refuses:
+            await self._cut()
         if self._relay.suffers("silent recipient"):
             await self._silent()
         if self._relay.suffers("deferring"):

@@ -1,5 +1,6 @@
 """The relay misbehaves as it is told, and records what it has taken over whether or not it says so."""
 
+import asyncio
 import random
 
 import aiosmtplib
@@ -31,6 +32,23 @@ async def test_one_that_refused_listens_again_at_the_same_port() -> None:
         await relay.behave("well")
         await hand_over(aiosmtplib.SMTP(hostname="127.0.0.1", port=port, timeout=5))
         assert relay.accepted == {"abc": 1}
+
+
+async def test_one_that_refuses_answers_what_it_is_amid_of_and_nothing_after() -> None:
+    async with Relay(random.Random(1), late=0.5) as relay:
+        reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+        for line in (b"EHLO x", b"MAIL FROM:<us@mail.example>", b"RCPT TO:<them@mail.example>", b"DATA"):
+            writer.write(line + b"\r\n")
+        await reader.readuntil(b"<CR><LF>.<CR><LF>\r\n")
+        await relay.behave("refusing")
+        writer.write(MAIL + b".\r\n")
+        await reader.readuntil(b"250 OK\r\n")
+        assert relay.accepted == {"abc": 1}
+        writer.write(b"MAIL FROM:<us@mail.example>\r\n")
+        await reader.readuntil(b"250 OK\r\n")
+        writer.write(b"RCPT TO:<them@mail.example>\r\n")
+        assert await reader.read() == b""
+        writer.close()
 
 
 async def test_a_share_suffers() -> None:
