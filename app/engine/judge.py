@@ -76,7 +76,7 @@ class Judge:
         newest = self._newest(up)
         held = []
         for one in up:
-            superseded = is_late(one.occasion, one.reckoned) and newest.get(_group(one), one) is not one
+            superseded = _is_late_day(one) and newest.get(_group(one), one) is not one
             pending = self.decide(one, superseded=superseded)
             if pending is not None:
                 held.append(pending)
@@ -160,13 +160,13 @@ class Judge:
         return any(decided is not None and decided.committed is not None for decided in found)
 
     def _newest(self, up: Iterable[Up]) -> dict[tuple[str, str | None], Up]:
-        """Return, of one trigger's late moments for one thing, the most recent that holds and is not filtered.
+        """Return, of one trigger's late day moments for one thing, the most recent that holds and is not filtered.
 
         `up` is in order.
         """
         newest: dict[tuple[str, str | None], Up] = {}
         for one in up:
-            if not is_late(one.occasion, one.reckoned):
+            if not _is_late_day(one):
                 continue
             rule, present = self._rulebook.in_force(one.occasion.rule, one.at), self._present(one)
             if rule is None or rule.late.policy != "latest_only" or not unchanged(one.occasion, rule):
@@ -265,6 +265,11 @@ def recall(ledger: Ledger, book: Book, occasion: Occasion) -> Decided | None:
 
 def _group(up: Up) -> tuple[str, str | None]:
     return up.occasion.trigger, up.occasion.about
+
+
+def _is_late_day(up: Up) -> bool:
+    """Whether it is a late moment of a day rule: each event is news of its own, however late."""
+    return isinstance(REGISTRY[up.occasion.trigger], DayTrigger) and is_late(up.occasion, up.reckoned)
 
 
 def _leaves_no_line(up: Up, verdict: Verdict, decided: Decided | None) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 
 from app.contract.instants import HOUR, MINUTE
-from app.domain.rules import Late
+from app.domain.rules import Hours, Late
 from tests.builders import (
     a_payment,
     a_rule,
@@ -179,3 +179,11 @@ def test_two_outages_are_each_caught_up_with_at_their_end() -> None:
     span = a_span("2026-06-01 00:00", "2026-07-01 00:00", OUTAGE, ("2026-06-12 08:00", "2026-06-12 18:00"))
     lines, _ = simulated(BASE, rules, span)
     assert [line["decided_at"] for line in lines] == ["2026-06-11T22:00:00Z", "2026-06-12T22:00:00Z"]
+
+
+def test_by_latest_only_each_event_is_decided_for_itself() -> None:
+    """The window lets both attempts go at one instant, both late since the outage."""
+    events = [*BASE, a_payment("2026-06-11 09:00"), a_payment("2026-06-11 10:00", attempt=2)]
+    rules = a_rulebook(a_rule("payment_failed", late=Late("latest_only"), hours=Hours((20 * 60, 22 * 60))))
+    lines, _ = simulated(events, rules, a_span("2026-06-01 00:00", "2026-07-01 00:00", OUTAGE))
+    assert [line["outcome"] for line in lines] == ["held", "held", "sent", "sent"]
