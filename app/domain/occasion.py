@@ -47,7 +47,7 @@ class Occasion(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     `about` is the id of what the subject names (an invoice, a payment), None for the account itself. `facts` is what
     the event said that the message needs, as plain data: a day rule reads the book instead. `contact` is the one whom
-    the event names. After `expires_at` its link is of no use. `highest` False: a higher one came up with it.
+    the event names. After `expires_at` its link is of no use.
     """
 
     rule: str
@@ -60,7 +60,6 @@ class Occasion(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     facts: dict[str, Any] | None = None
     contact: str | None = None
     expires_at: Instant | None = None
-    highest: bool = True
 
 
 class Pending(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

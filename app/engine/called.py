@@ -2,11 +2,8 @@
 
 from functools import lru_cache
 
-from msgspec.structs import replace
-
 from app.contract.codec import Fact
 from app.domain.book import Book
-from app.domain.filters import passes
 from app.domain.occasion import Occasion
 from app.domain.rules import Rule, Rulebook
 from app.engine.coming import applies
@@ -20,7 +17,7 @@ def called_up(before: Book, book: Book, fact: Fact, rulebook: Rulebook) -> list[
     for trigger in _with_rules(rulebook):
         occurrence = trigger.occurs(before, book, fact)
         if occurrence is not None:
-            found += _occasions(trigger, occurrence, book, fact, rulebook)
+            found += _occasions(trigger, occurrence, fact, rulebook)
     found.sort(key=lambda occasion: (occasion.rule, occasion.subject))
     return found
 
@@ -30,13 +27,10 @@ def _with_rules(rulebook: Rulebook) -> list[EventTrigger]:
     return [trigger for trigger in EVENT_TRIGGERS if rulebook.rule_ids_of(trigger.id)]
 
 
-def _occasions(
-    trigger: EventTrigger, occurrence: Occurrence, book: Book, fact: Fact, rulebook: Rulebook
-) -> list[Occasion]:
-    rules = [rule for rule in _in_force(trigger, fact, rulebook) if _crossed(rule, occurrence)]
-    occasions = [_occasion(rule, occurrence, fact) for rule in rules]
-    highest = max((r.x or 0 for r, o in zip(rules, occasions, strict=True) if passes(r.when, book, o)), default=0)
-    return [replace(occasion, highest=(occasion.x or 0) >= highest) for occasion in occasions]
+def _occasions(trigger: EventTrigger, occurrence: Occurrence, fact: Fact, rulebook: Rulebook) -> list[Occasion]:
+    return [
+        _occasion(rule, occurrence, fact) for rule in _in_force(trigger, fact, rulebook) if _crossed(rule, occurrence)
+    ]
 
 
 def _in_force(trigger: EventTrigger, fact: Fact, rulebook: Rulebook) -> list[Rule]:

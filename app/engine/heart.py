@@ -188,8 +188,7 @@ class Heart:
             held = [self._judge.hold_unknown(book, occasion, now) for occasion in occasions]
             return _holding(book, [_until_known(p, now) for p in held if p is not None])
         up = [Pending(occasion, "missed", occasion.moment) for occasion in occasions]
-        decided = [self._judge.decide(Up(book, p, decided_at(p, now))) for p in up]
-        return _holding(book, [p for p in decided if p is not None])
+        return _holding(book, self._judge.decide_all([Up(book, p, decided_at(p, now)) for p in up]))
 
     def _released(self, before: Book, book: Book, now: Instant) -> Book:
         """Decide what waited for this account, on its first event."""

@@ -73,11 +73,12 @@ class Judge:
     def decide_all(self, up: Sequence[Up]) -> list[Pending]:
         """Decide what comes up at one instant, in order; return what is held."""
         up = sorted(up, key=lambda u: u.order) if len(up) > 1 else up
-        newest = self._newest(up)
+        newest, highest = self._newest(up), self._highest(up)
         held = []
         for one in up:
-            superseded = _is_late_day(one) and newest.get(_group(one), one) is not one
-            pending = self.decide(one, superseded=superseded)
+            older = newest.get(_group(one), one) is not one and self._is_latest_only(one)
+            lower = (one.occasion.x or 0) < highest.get(_event(one), 0)
+            pending = self.decide(one, superseded=older or lower)
             if pending is not None:
                 held.append(pending)
         return held
@@ -109,7 +110,6 @@ class Judge:
     def _circumstances(self, up: Up, present: Present, decided: Decided | None, *, superseded: bool) -> Circumstances:
         occasion, trigger = up.occasion, REGISTRY[up.occasion.trigger]
         rule = self._rulebook.in_force(occasion.rule, up.at)
-        latest_only = superseded and rule is not None and rule.late.policy == "latest_only"
         return Circumstances(
             at=up.at,
             rule=rule,
@@ -118,7 +118,7 @@ class Judge:
             passes=lambda: rule is None or passes(rule.when, present.book, occasion),
             contacts=lambda: self._contacts(present, occasion, rule),
             hold=lambda to: self._hold(up, present, rule, to) if rule else None,
-            superseded=lambda: latest_only or not occasion.highest or self._said_already(present, occasion),
+            superseded=lambda: superseded or self._said_already(present, occasion),
             held=up.pending.held,
             capped=up.pending.why == "capped",
         )
@@ -166,17 +166,34 @@ class Judge:
         """
         newest: dict[tuple[str, str | None], Up] = {}
         for one in up:
-            if not _is_late_day(one):
-                continue
-            rule, present = self._rulebook.in_force(one.occasion.rule, one.at), self._present(one)
-            if rule is None or rule.late.policy != "latest_only" or not unchanged(one.occasion, rule):
-                continue
-            in_time = not too_late(one.occasion, rule, one.reckoned)
-            if in_time and present and self._would_be_sent(present, one.occasion, rule):
+            rule = self._rulebook.in_force(one.occasion.rule, one.at) if self._is_latest_only(one) else None
+            if rule and not too_late(one.occasion, rule, one.reckoned) and self._would_be_sent(one, rule):
                 newest[_group(one)] = one
         return newest
 
-    def _would_be_sent(self, present: Present, occasion: Occasion, rule: Rule) -> bool:
+    def _is_latest_only(self, up: Up) -> bool:
+        """Whether it is a late moment of a day rule that only the most recent is sent of; events are all news."""
+        if not is_late(up.occasion, up.reckoned) or not isinstance(REGISTRY[up.occasion.trigger], DayTrigger):
+            return False
+        rule = self._rulebook.in_force(up.occasion.rule, up.at)
+        return rule is not None and rule.late.policy == "latest_only"
+
+    def _highest(self, up: Iterable[Up]) -> dict[tuple[str, str | None, Instant], int]:
+        """Return, of what one event calls up by several X, the highest that holds and is not filtered."""
+        highest: dict[tuple[str, str | None, Instant], int] = {}
+        for one in up:
+            x = one.occasion.x or 0
+            if x <= highest.get(_event(one), 0) or isinstance(REGISTRY[one.occasion.trigger], DayTrigger):
+                continue
+            rule = self._rulebook.in_force(one.occasion.rule, one.at)
+            if rule is not None and self._would_be_sent(one, rule):
+                highest[_event(one)] = x
+        return highest
+
+    def _would_be_sent(self, up: Up, rule: Rule) -> bool:
+        occasion, present = up.occasion, self._present(up)
+        if present is None or not unchanged(occasion, rule):
+            return False
         return REGISTRY[rule.trigger].holds(present, occasion) and passes(rule.when, present.book, occasion)
 
     def _present(self, up: Up) -> Present | None:
@@ -267,9 +284,8 @@ def _group(up: Up) -> tuple[str, str | None]:
     return up.occasion.trigger, up.occasion.about
 
 
-def _is_late_day(up: Up) -> bool:
-    """Whether it is a late moment of a day rule: each event is news of its own, however late."""
-    return isinstance(REGISTRY[up.occasion.trigger], DayTrigger) and is_late(up.occasion, up.reckoned)
+def _event(up: Up) -> tuple[str, str | None, Instant]:
+    return up.occasion.trigger, up.occasion.about, up.occasion.moment
 
 
 def _leaves_no_line(up: Up, verdict: Verdict, decided: Decided | None) -> bool:

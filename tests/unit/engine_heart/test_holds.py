@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.contract.instants import DAY, HOUR
-from app.domain.rules import Hours, Late, Rule
+from app.domain.rules import Filters, Hours, Late, Rule
 from app.domain.switches import Kill, Switches
 from tests.builders import (
     Event,
@@ -148,6 +148,24 @@ def test_without_a_cap_usage_never_fires() -> None:
 
 def test_of_several_percentages_reached_at_once_the_highest_is_sent() -> None:
     assert percents(usage("2026-06-10 12:00", 120)) == ["100 06-10 12:00 sent", "80 06-10 12:00 superseded"]
+
+
+def test_of_percentages_reached_before_the_account_was_known_the_highest_that_is_not_filtered_is_sent() -> None:
+    business = Filters(account_type=("business",))
+    rules = a_rulebook(
+        a_rule("usage_reaches_percent", "80", x=80, when=Filters(company=("acme",))),
+        a_rule("usage_reaches_percent", "90", x=90, when=Filters(company=("acme",))),
+        a_rule("usage_reaches_percent", "95", x=95, when=business),
+    )
+    contact = {"contact_id": "gen", "email": "gen@a1.example", "categories": ["general"]}
+    reached, known = usage("2026-06-10 12:00", 120), account_event("2026-06-10 13:00", contacts=[contact])
+    for account_type, expected in (
+        ("home", ["superseded", "sent", "filtered"]),
+        ("business", ["superseded"] * 2 + ["sent"]),
+    ):
+        lines, _ = simulated([reached, known | {"data": known["data"] | {"account_type": account_type}}], rules)
+        final = {line["rule"]: line["reason"] or line["outcome"] for line in lines if line["outcome"] != "held"}
+        assert [final["80"], final["90"], final["95"]] == expected
 
 
 def test_a_receipt_goes_to_the_contact_named_and_where_that_is_none_to_the_account_s() -> None:
