@@ -1,7 +1,7 @@
 """State made anew from the topics, against the state that a lane has made of them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from app.engine.inputs import Fetch, Inputs
 from app.engine.memory import Sent
 from app.engine.records import COMMIT_KEY, PlainRecord
 from app.engine.ticks import read_tick
+from app.rebuild.difference import account_id
 from app.rebuild.partition import Rebuild, Remains, Result, SnapshotInMaking
 from app.simulate.run import Pause, Span
 from app.triggers import REGISTRY
@@ -62,6 +63,7 @@ def rebuilt(
     begin: Mapping[str, int] | None = None,
     decisions: int = 0,
     live: bool = False,
+    belongs: Callable[[str], bool] = lambda owner: True,
 ) -> Result:
     """The rows that are left against those that the topics tell, where they begin at offsets `begin`, `decisions`."""
     making = SnapshotInMaking()
@@ -74,9 +76,12 @@ def rebuilt(
     letters = [json.loads(value) for _, value in found.values(NAMES.dead_letters)]
     refused = {(letter["topic"], letter["offset"]) for letter in letters}
     remains = Remains(tuple(begin or ()), decisions=decisions > 0)
-    rebuild = Rebuild(rulebook, snapshot, marks, lag=10 * SECOND, external=not live, refused=refused, remains=remains)
+    rebuild = Rebuild(
+        rulebook, snapshot, marks, lag=10 * SECOND, external=not live, refused=refused, remains=remains, belongs=belongs
+    )
     for told, value in found.values(NAMES.decisions)[decisions:]:
-        rebuild.memory.take(told, value)
+        if belongs((told or b"").decode()):
+            rebuild.memory.take(told, value)
     begins = dict.fromkeys(NAMES.facts, 0) | dict(begin or {})
     inputs = Inputs(begins)
     for topic, first in begins.items():
@@ -203,3 +208,25 @@ def test_live_too_the_rows_come_out_whatever_is_held(rulebook: Rulebook, forgott
     result = rebuilt(logs, office.rulebook, found, live=True)
     assert not result.comparison.found
     assert not result.undecided
+
+
+def test_where_partitions_have_grown_who_left_is_passed_over_and_who_came_keeps_the_rows(
+    logs: Logs, rulebook: Rulebook
+) -> None:
+    found = left(run_a_lane(logs, rulebook))
+    rows = {key: value for key, value in found.rows.items() if key.startswith(b"~") or stays(account_id(key))}
+    came = {
+        key.replace(b"/a0001", b"/from-elsewhere"): value.replace(b"a0001", b"f0001")
+        for key, value in found.rows.items()
+        if account_id(key) == "a0001"
+    }
+    result = rebuilt(logs, rulebook, Left(rows | came, found.sent), begin=dict.fromkeys(NAMES.facts, 0), belongs=stays)
+    assert result.kept == {"from-elsewhere"}
+    assert not result.comparison.found
+    assert not result.undecided
+    assert result.comparison.equal["accounts"] == sum(keys.account_row(account_id(key)) == key for key in rows | came)
+
+
+def stays(owner: str) -> bool:
+    """Every other account; of the partition's own rows what counts accounts stays, too."""
+    return owner.removeprefix(keys.USER_MARK)[-1:] in {"", *"13579"}
