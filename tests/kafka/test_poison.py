@@ -6,14 +6,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
+from typer.testing import CliRunner
 
 from app import clock
+from app.cli.main import app
 from app.config.check import Config
 from app.dev.kafka import DevKafka
 from app.engine.records import ID_HEADER, REPLAY_HEADER
@@ -45,14 +47,30 @@ async def tell(system: System, *events: Event) -> list[int]:
     return await publish(system, [(event["subject"], orjson.dumps(event)) for event in events])
 
 
-def whimbrel(system: System, *arguments: str) -> subprocess.CompletedProcess[str]:
-    settings = {"WHIMBREL_KAFKA": system.bootstrap, "WHIMBREL_PREFIX": system.names.prefix}
-    command = [sys.executable, "-m", "app", "dead-letters", *arguments]
-    return subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, check=False)
+def environment(system: System) -> dict[str, str]:
+    return {"WHIMBREL_KAFKA": system.bootstrap, "WHIMBREL_PREFIX": system.names.prefix}
 
 
-def listed(system: System, *arguments: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in whimbrel(system, "list", "--json", *arguments).stdout.splitlines()]
+class Said(NamedTuple):
+    """What a command has printed, and how it has ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+async def whimbrel(system: System, *arguments: str) -> Said:
+    """Run the command in a thread: it has a loop of its own."""
+
+    def run() -> Said:
+        result = CliRunner().invoke(app, ["dead-letters", *arguments], env=environment(system), catch_exceptions=False)
+        return Said(result.exit_code, result.stdout, result.stderr)
+
+    return await asyncio.to_thread(run)
+
+
+async def listed(system: System, *arguments: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (await whimbrel(system, "list", "--json", *arguments)).stdout.splitlines()]
 
 
 async def test_what_raises_is_set_aside_its_neighbours_are_decided_and_mended_it_is_replayed(
@@ -66,28 +84,28 @@ async def test_what_raises_is_set_aside_its_neighbours_are_decided_and_mended_it
         offsets = await tell(system, *(account_event(now, account=account) for account in ACCOUNTS), *payments)
         await eventually(lambda: decided_at_least(system, len(ACCOUNTS) - 1), 60)
         name = f"{names.billing}/0/{offsets[len(ACCOUNTS) + 2]}"
-        (letter,) = listed(system)
+        (letter,) = await listed(system)
         assert (letter["letter"], letter["account"]) == (name, BAD)
         assert letter["reason"].startswith("handler: MistakeError at app.engine.judge:")
         log = (tmp_path / "one.log").read_text()
         assert f"{names.billing}[0]@{letter['offset']}: handler: MistakeError" in log
         assert SECRET not in log
 
-        shown = whimbrel(system, "show", name, "--payload").stdout
+        shown = (await whimbrel(system, "show", name, "--payload")).stdout
         assert f'"payment_id":"p-{BAD}"' in shown
-        assert f"p-{BAD}" not in whimbrel(system, "show", name).stdout
+        assert f"p-{BAD}" not in (await whimbrel(system, "show", name)).stdout
 
         system.kill("one")
         system.start("one", **LIVE)
-        done = [whimbrel(system, "replay", *which) for which in (["--reason", "MistakeError"], [name])]
-        assert [each.returncode for each in done] == [0, 0], done
+        done = [await whimbrel(system, "replay", *which) for which in (["--reason", "MistakeError"], [name])]
+        assert [each.exit_code for each in done] == [0, 0], done
         await eventually(lambda: decided_at_least(system, len(ACCOUNTS)), 60)
         await tell(system, a_payment(clock.now(), account="a1", payment_id="after"))
         await eventually(lambda: decided_at_least(system, len(ACCOUNTS) + 1), 60)
     subjects = sorted(decision["subject"] for decision in await system.decided())
     assert subjects == sorted([*(f"payment:p-{account}:1" for account in ACCOUNTS), "payment:after:1"])
-    assert listed(system) == []
-    (closed,) = listed(system, "--all")
+    assert await listed(system) == []
+    (closed,) = await listed(system, "--all")
     assert closed["state"] == "replayed"
 
 
@@ -108,14 +126,14 @@ async def test_one_too_many_ends_the_worker_and_the_next_one_too_until_more_is_a
         system.start("one", command=MISTAKEN, **LIVE, WHIMBREL_DEAD_LETTERS_PER_HOUR="2")
         assert await asyncio.to_thread(system.workers["one"].process.wait, 60) == 1
         assert log.read_text().count(said) == 2
-        assert [letter["offset"] for letter in listed(system)] == [2, 3]
+        assert [letter["offset"] for letter in await listed(system)] == [2, 3]
         system.start("one", command=MISTAKEN, **LIVE, WHIMBREL_DEAD_LETTERS_PER_HOUR="20")
         await eventually(lambda: decided_at_least(system, 1), 60)
-    assert [letter["offset"] for letter in listed(system)] == [2, 3, 4, 5, 6]
-    dropped = whimbrel(system, "drop", "--account", BAD, "--by", "ann", "--why", "a test")
+    assert [letter["offset"] for letter in await listed(system)] == [2, 3, 4, 5, 6]
+    dropped = await whimbrel(system, "drop", "--account", BAD, "--by", "ann", "--why", "a test")
     assert dropped.stdout.count("dropped: ") == 5, dropped
-    assert listed(system) == []
-    assert {letter["note"] for letter in listed(system, "--all")} == {"a test"}
+    assert await listed(system) == []
+    assert {letter["note"] for letter in await listed(system, "--all")} == {"a test"}
 
 
 async def test_a_broken_notification_is_replayed_into_the_outbox_and_is_taken_for_no_repeat(
@@ -128,10 +146,10 @@ async def test_a_broken_notification_is_replayed_into_the_outbox_and_is_taken_fo
             await producer.send_and_wait(names.outbox, b"{", b"a1", partition=0, headers=[(ID_HEADER, b"i/0/7/0")])
         system.start("sender", "sender")
         await eventually(lambda: has_letters(system, 1), 60)
-        done = whimbrel(system, "replay", "--all", "--by", "ann")
+        done = await whimbrel(system, "replay", "--all", "--by", "ann")
         assert done.stdout.startswith("replayed: "), done
         await eventually(lambda: has_letters(system, 2), 60)
-    first, second = listed(system, "--all")
+    first, second = await listed(system, "--all")
     assert (first["letter"], first["state"], first["by"]) == (f"{names.outbox}/0/0", "replayed", "ann")
     assert (second["letter"], second["state"]) == (f"{names.outbox}/0/1", "open")
     (_, copy) = await client.read(kafka.bootstrap, names.outbox)
@@ -140,10 +158,13 @@ async def test_a_broken_notification_is_replayed_into_the_outbox_and_is_taken_fo
 
     async with client.opened_admin(kafka.bootstrap) as admin:
         await admin.delete_records({TopicPartition(names.outbox, 0): RecordsToDelete(before_offset=2)})
-    gone = whimbrel(system, "replay", second["letter"])
-    assert (gone.returncode, gone.stdout) == (1, "")
+    gone = await whimbrel(system, "replay", second["letter"])
+    assert (gone.exit_code, gone.stdout) == (1, "")
     assert gone.stderr.startswith("error: retention has removed the record; drop the letter: ")
-    assert "payload    none: retention has removed it" in whimbrel(system, "show", second["letter"], "--payload").stdout
+    assert (
+        "payload    none: retention has removed it"
+        in (await whimbrel(system, "show", second["letter"], "--payload")).stdout
+    )
 
 
 async def has_letters(system: System, count: int) -> bool:
@@ -151,12 +172,19 @@ async def has_letters(system: System, count: int) -> bool:
     return len([each for each in read if json.loads(each.value or b"")["state"] == "open"]) >= count
 
 
-async def test_what_cannot_be_done_is_said_in_a_line(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
+def test_a_letter_that_is_none_is_said_in_a_line(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
     system = System(kafka.bootstrap, names, tmp_path, smtp_port=1)
-    await system.prepare(Config((), {}))
-    unknown = whimbrel(system, "show", "x/0/1")
+    asyncio.run(system.prepare(Config((), {})))
+    command = [sys.executable, "-m", "app", "dead-letters", "show", "x/0/1"]
+    variables = {**os.environ, **environment(system)}
+    unknown = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert unknown.stderr == "error: no dead letter x/0/1; see: whimbrel dead-letters list --all\n"
-    assert whimbrel(system, "list").stdout == "no dead letters\n"
-    assert whimbrel(system, "replay", "--all").stdout == "no open dead letter is so\n"
-    assert whimbrel(system, "replay").returncode == 2
+
+
+async def test_where_there_is_nothing_to_do_it_says_so(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
+    system = System(kafka.bootstrap, names, tmp_path, smtp_port=1)
+    await system.prepare(Config((), {}))
+    assert (await whimbrel(system, "list")).stdout == "no dead letters\n"
+    assert (await whimbrel(system, "replay", "--all")).stdout == "no open dead letter is so\n"
+    assert (await whimbrel(system, "replay")).exit_code == 2
