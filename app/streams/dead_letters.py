@@ -134,6 +134,8 @@ async def replay(bootstrap: str, names: Names, wanted: Sequence[Letter], at: str
     twice, the copy is known as the event that it is.
     """
     gone: list[Letter] = []
+    if not wanted:  # a consumer that is closed before it has done anything raises
+        return gone
     async with client.opened_producer(bootstrap) as producer, aclosing(inputs(bootstrap, wanted)) as each:
         async for letter, record in each:
             if record is None:
