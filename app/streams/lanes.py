@@ -13,6 +13,8 @@ from app.streams.opening import Opening, OpenLane
 
 log = logging.getLogger(__name__)
 
+OPENED_AT_ONCE: Final = 8
+"""Each lane that opens has connections of its own, and must let go of them in time when its partition goes."""
 REVOKE_SECONDS: Final = 6.0
 """How long lanes may take to finish their batch before their partitions go."""
 
@@ -33,6 +35,7 @@ class Lanes:
         self._seeks: dict[tuple[str, int], int] = {}
         self._closing = asyncio.Lock()
         self._joined = self._over = False
+        self._at_once = asyncio.Semaphore(OPENED_AT_ONCE)
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -112,7 +115,8 @@ class Lanes:
     async def _run(self, partition: int) -> None:
         begun = asyncio.get_running_loop().time()
         try:
-            each = await self._opening.open(partition)
+            async with self._at_once:
+                each = await self._opening.open(partition)
             self._seeks |= {(topic, partition): position for topic, position in each.lane.positions.items()}
             self._open[partition] = each
             metrics.PARTITIONS.set(len(self._open))

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from app.errors import WhimbrelError
-from app.streams.lanes import Lanes
+from app.streams.lanes import OPENED_AT_ONCE, Lanes
 from tests.kafka.waiting import eventually
 
 
@@ -75,3 +75,34 @@ async def test_a_worker_asked_to_end_while_its_partitions_are_taken_away_closes_
     await asyncio.gather(lanes.close(), lanes.end())
     assert lane.closed == 1
     assert not failed
+
+
+class SlowOpening:
+    """Opens nothing, and counts who tries at once."""
+
+    topics = ("facts",)
+
+    def __init__(self) -> None:
+        self.opening = self.most = 0
+
+    async def open(self, _partition: int) -> Any:
+        self.opening += 1
+        self.most = max(self.most, self.opening)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.opening -= 1
+
+
+async def test_many_lanes_are_opened_a_few_at_a_time_and_let_go_at_once() -> None:
+    failed: list[BaseException] = []
+    opening: Any = SlowOpening()
+    lanes = Lanes(opening, failed.append)
+    lanes.assigned([("facts", partition) for partition in range(64)])
+
+    async def full() -> bool:
+        return bool(opening.opening == OPENED_AT_ONCE)
+
+    await eventually(full)
+    await lanes.close()
+    assert (opening.most, opening.opening, failed) == (OPENED_AT_ONCE, 0, [])
