@@ -26,20 +26,20 @@ class KafkaOutputs:
 
     async def send(self, outputs: Sequence[Output], partition: int, batch: str) -> None:
         """Append the outputs to this partition of their topics, in order; return when all are acknowledged."""
-        waiting: list[asyncio.Future[Any]] = []
+        waiting: list[tuple[str, asyncio.Future[Any]]] = []
         builders: dict[str, BatchBuilder] = {}
         for number, output in enumerate(outputs):
             headers = [(ID_HEADER, f"{batch}/{number}".encode())]
             builder = builders.get(output.topic)
             if builder is None or _append(builder, output, headers) is None:
                 if builder is not None:
-                    waiting.append(await self._ship(builder, output.topic, partition))
+                    waiting.append((output.topic, await self._ship(builder, output.topic, partition)))
                 builder = builders[output.topic] = self.producer.create_batch()
                 _append(builder, output, headers)
         for topic, builder in builders.items():
-            waiting.append(await self._ship(builder, topic, partition))
-        for future in waiting:
-            await self._patience.acknowledged(future, f"outputs of partition {partition}")
+            waiting.append((topic, await self._ship(builder, topic, partition)))
+        for topic, future in waiting:
+            await self._patience.acknowledged(future, f"{topic}[{partition}]")
 
     async def _ship(self, builder: BatchBuilder, topic: str, partition: int) -> asyncio.Future[Any]:
         builder.close()

@@ -1,12 +1,21 @@
-"""How long a broker that is away is waited for, and who says that it is."""
+"""How long a broker that is away is waited for, and who says that it is; what one says that refuses."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
+from aiokafka.errors import (
+    InvalidTimestampError,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+)
 
+from app.errors import WhimbrelError
 from app.streams.client import KafkaAwayError
 
 AWAY_SECONDS: Final = 60.0
@@ -14,7 +23,20 @@ UNACKNOWLEDGED_SECONDS: Final = 30.0
 ASK_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 5.0
 
+TOO_LARGE: Final = "max.message.bytes or segment.bytes is too small there; whimbrel topics create says how to mend it"
+REFUSALS: Final[Mapping[type[KafkaError], str]] = {
+    MessageSizeTooLargeError: TOO_LARGE,
+    RecordListTooLargeError: TOO_LARGE,
+    TopicAuthorizationFailedError: "grant Write on the topic",
+    InvalidTimestampError: "this machine's clock is too far off the broker's",
+}
+"""What no later try changes by itself, and what does."""
+
 T = TypeVar("T")
+
+
+class WriteRefusedError(WhimbrelError):
+    """The broker does not take what is written."""
 
 
 class Patience:
@@ -55,14 +77,22 @@ class Patience:
                     raise
 
     async def acknowledged(self, future: asyncio.Future[Any], what: str) -> Any:
-        """Return the acknowledgement of a record batch.
+        """Return the acknowledgement of a record batch; `what` says where it goes.
 
-        Raises `KafkaAwayError` where brokers that answer do not give it for 30 s; while they are silent, `watch` counts
-        the seconds. An idempotent batch never expires by itself: it may be appended after all, so the process must end.
+        Raises `WriteRefusedError` where the broker will not have it, and `KafkaAwayError` where brokers that answer do
+        not give it for 30 s; while they are silent, `watch` counts the seconds. An idempotent batch never expires by
+        itself: it may be appended after all, so the process must end.
         """
         while True:
             done, _ = await asyncio.wait([future], timeout=UNACKNOWLEDGED_SECONDS)
             if done:
-                return future.result()
+                return _result(future, what)
             if self.silent_seconds < UNACKNOWLEDGED_SECONDS:
                 raise KafkaAwayError(f"{what}: not acknowledged for {UNACKNOWLEDGED_SECONDS:.0f} s")
+
+
+def _result(future: asyncio.Future[Any], what: str) -> Any:
+    try:
+        return future.result()
+    except tuple(REFUSALS) as error:
+        raise WriteRefusedError(f"{what}: the broker refuses the batch: {REFUSALS[type(error)]}") from error

@@ -19,6 +19,8 @@ DELETE_RETENTION_MS: Final = 7 * DAY_MS
 """How long a journal keeps tombstones: a copy of the store older than half of it must not be caught up with."""
 JOURNAL_BYTES: Final = 8 << 20
 """The largest record batch of a journal, and so the largest batch of a lane."""
+OUTPUT_BYTES: Final = 1 << 20
+"""The least that a topic of outputs takes at once: what Kafka's own default is, more than outputs.py sends."""
 REPLICATION: Final = 3
 CREATE_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 0.05
@@ -80,7 +82,7 @@ def table(names: Names, partitions: int, replication: int) -> tuple[Topic, ...]:
     ticks = keeping(1) | append_time | {"segment.ms": str(HOUR_MS)}
     config = {"cleanup.policy": "compact", "max.message.bytes": str(4 << 20), **append_time, **durable}
     # What is on its way to people holds addresses and links: it goes soon after the last attempt, 3 days on.
-    on_its_way, long = keeping(7), keeping(400)
+    on_its_way, long = (keeping(days, max_message_bytes=str(OUTPUT_BYTES)) for days in (7, 400))
     return (
         *(Topic(name, partitions, facts, owned=False) for name in names.facts),
         Topic(names.ticks, partitions, ticks),
