@@ -1,6 +1,6 @@
 """`when` of a rule: what must hold of an account (DOMAIN.md section 5)."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Final
 
 from app.config.entry import Entry, Parser, Refused, suggestion
@@ -12,31 +12,30 @@ _WHEN: Final = "must be fields, as {company: [acme], autopay: false}"
 _COMPANIES: Final = "must be a list of companies' ids, as [acme]"
 _BALANCE: Final = "must be fields, as {amount: 500, currency: USD}"
 _MOST_AMOUNT: Final = 2**53 - 1
-# Each field's name, and where Filters keep it.
-FIELDS: Final = {
-    "company": "company",
-    "account_type": "account_type",
-    "account_status": "account_status",
-    "account_group": "account_group",
-    "autopay": "autopay",
-    "minimum_balance": "minimum_amount",
-    "include_child_accounts": "include_child_accounts",
-    "job_type": "job_type",
-}
+FIELDS: Final = (
+    "company",
+    "account_type",
+    "account_status",
+    "account_group",
+    "autopay",
+    "minimum_balance",
+    "include_child_accounts",
+    "job_type",
+)
 
 
-def read_filters(entry: Entry, companies: Collection[str] | None, hopeless: Mapping[str, str]) -> Filters:
+def read_filters(entry: Entry, companies: Collection[str] | None) -> Filters:
     """Return the field `when`; what is wrong is noted in the entry's sheet.
 
-    `companies` are the ids known, None where that cannot be said; `hopeless` are the fields that cannot hold for the
-    rule's trigger, with the reason.
+    `companies` are the ids known, None where that cannot be said. A filter of what the rule's trigger knows nothing of
+    is no mistake: it does not hold.
     """
     when = entry.entry("when", _WHEN)
     if when is None:
         return Filters()
-    when.only(tuple(FIELDS))
+    when.only(FIELDS)
     amount, unit = _minimum_balance(when)
-    filters = Filters(
+    return Filters(
         company=when.each("company", _company(companies), _COMPANIES),
         account_type=_texts(when, "account_type", "residential"),
         account_status=_texts(when, "account_status", "Active"),
@@ -47,17 +46,6 @@ def read_filters(entry: Entry, companies: Collection[str] | None, hopeless: Mapp
         include_child_accounts=when.read("include_child_accounts", flag) is not False,
         job_type=_texts(when, "job_type", "install"),
     )
-    for name, reason in hopeless.items():
-        if getattr(filters, FIELDS[name]) != getattr(Filters(), FIELDS[name]):
-            when.refuse(name, f"can never hold: {reason}")
-    return filters
-
-
-def hopeless(*, of_users: bool, of_jobs: bool, job_triggers: Collection[str]) -> dict[str, str]:
-    """Return the fields that cannot hold for a trigger that is about users or about jobs or neither, and why."""
-    if of_users:
-        return dict.fromkeys(FIELDS.keys() - {"company"}, "of a user nothing is known but the company")
-    return {} if of_jobs else {"job_type": f"a job is known to {', '.join(sorted(job_triggers))} alone"}
 
 
 def _texts(when: Entry, name: str, example: str) -> tuple[str, ...] | None:

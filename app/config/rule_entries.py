@@ -6,7 +6,7 @@ from typing import Final, Literal, Protocol, cast
 from msgspec import Struct
 
 from app.config.entry import Entry, Refused, suggestion
-from app.config.filter_entries import hopeless, read_filters
+from app.config.filter_entries import read_filters
 from app.config.send_entries import read_send
 from app.config.values import duration, flag, instant, one_of, text, whole
 from app.config.yaml import Node, Scalar
@@ -14,8 +14,6 @@ from app.domain.builtin import BUILT_IN_BY_ID
 from app.domain.rules import Late, Rule
 
 _SMS: Final = "sms"
-_JOB_TYPE: Final = "job_type"
-_USER: Final = "user"
 _UNITS_OF_X: Final = ("days", "months", "percent")
 
 ACCEPTED: Final = (
@@ -42,8 +40,6 @@ class TriggerSpec(Protocol):
 
     @property
     def x_min(self) -> int | None: ...
-    @property
-    def audience(self) -> str: ...
     @property
     def options(self) -> frozenset[str]: ...
     @property
@@ -90,7 +86,7 @@ class RuleReader:
             send_at=send.at,
             late=_late(entry),
             per=_per(entry, trigger, spec),
-            when=read_filters(entry, self._companies, self._hopeless(spec)),
+            when=read_filters(entry, self._companies),
             hours=send.hours,
             critical=_critical(entry, built_in),
             cap=_cap(entry),
@@ -111,12 +107,6 @@ class RuleReader:
             for problem in self._check_template(template or spec.template, spec.variables):
                 entry.refuse("template", problem)
         return template
-
-    def _hopeless(self, spec: TriggerSpec | None) -> Mapping[str, str]:
-        if spec is None:
-            return {}
-        jobs = [name for name, each in self._triggers.items() if _JOB_TYPE in each.options]
-        return hopeless(of_users=spec.audience == _USER, of_jobs=_JOB_TYPE in spec.options, job_triggers=jobs)
 
 
 def _refuse_repetition(entry: Entry, rule: Rule, earlier: Rule, earlier_line: int) -> None:

@@ -59,7 +59,6 @@ def message(present: Present, occasion: Occasion) -> Variables:
 TRIGGER = EventTrigger(
     id="job_scheduled",
     categories=("general",),
-    options=frozenset({"job_type"}),
     variables=Variables,
     message=message,
     holds=holds,

@@ -91,10 +91,6 @@ def test_autopay_false_is_a_filter(tmp_path: Path) -> None:
             "{minimum_balance: {amount: 5}}",
             "when.minimum_balance.currency: missing: must be an ISO 4217 currency, as USD",
         ),
-        (
-            "{job_type: [install]}",
-            "when.job_type: can never hold: a job is known to job_scheduled alone",
-        ),
         ("{balance: 5}", "when.balance: unknown field; accepted: company, account_type, account_status, account_group"),
     ],
 )
@@ -104,36 +100,13 @@ def test_a_filter_that_cannot_be_is_refused_with_what_is_accepted(tmp_path: Path
     assert found[0].startswith(f"rules.yaml:3: {expected}")
 
 
-@pytest.mark.parametrize("trigger", ["user_created", "user_forgot_password"])
-@pytest.mark.parametrize(
-    "when",
-    [
-        "account_type: [a]",
-        "account_status: [a]",
-        "account_group: [a]",
-        "autopay: false",
-        "minimum_balance: {amount: 0, currency: USD}",
-        "include_child_accounts: false",
-        "job_type: [a]",
-    ],
-)
-def test_of_a_user_only_the_company_can_be_asked(tmp_path: Path, trigger: str, when: str) -> None:
-    field = when.partition(":")[0]
-    assert mistakes(tmp_path, f"- id: a\n  trigger: {trigger}\n  when:\n    {when}\n") == [
-        f"rules.yaml:4: when.{field}: can never hold: of a user nothing is known but the company"
-    ]
-    allowed = when_of(tmp_path, "{company: [acme], include_child_accounts: true}", trigger)
-    assert allowed == Filters(company=("acme",))
-
-
 @pytest.mark.parametrize("trigger", sorted(REGISTRY))
-def test_only_a_scheduled_job_has_a_type(tmp_path: Path, trigger: str) -> None:
+def test_every_filter_may_be_asked_of_every_trigger(tmp_path: Path, trigger: str) -> None:
+    """Where it knows nothing of it, it does not hold (DOMAIN.md, section 5)."""
     x = "x: 1, " if REGISTRY[trigger].x_min is not None else ""
-    rules = f"- {{id: a, trigger: {trigger}, {x}when: {{job_type: [install]}}}}"
-    if trigger == "job_scheduled":
-        assert rules_of(tmp_path, rules)[0].when == Filters(job_type=("install",))
-    else:
-        assert "when.job_type: can never hold: " in mistakes(tmp_path, rules)[0]
+    when = "{autopay: false, minimum_balance: {amount: 0, currency: USD}, job_type: [install]}"
+    rules = rules_of(tmp_path, f"- {{id: a, trigger: {trigger}, {x}when: {when}}}")
+    assert rules[0].when == Filters(autopay=False, minimum_amount=0, minimum_currency="USD", job_type=("install",))
 
 
 RULE_OF_OTHER = "- {id: a, trigger: payment_failed, when: {company: [other]}}"

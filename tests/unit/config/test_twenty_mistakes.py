@@ -14,7 +14,7 @@ RULES = """\
   trigger: user_created
   x: 1
   when:
-    autopay: true
+    autopay: sometimes
 - id: reminder
   trigger: invoice_due_in_days
   x: 3
@@ -22,7 +22,7 @@ RULES = """\
   when:
     company: [acmee]
     minimum_balance: {amount: 1.50, currency: USD}
-    job_type: [install]
+    job_type: install
     color: red
   audience: {categories: []}
   channels: [sms]
@@ -49,11 +49,11 @@ EXPECTED = [
     (2, "trigger", "must be one of account_address_changed, "),
     (5, "x", "must be a whole number of days, 1 or more"),
     (8, "x", "user_created takes no x"),
-    (10, "when.autopay", "can never hold: of a user nothing is known but the company"),
+    (10, "when.autopay", "must be true or false"),
     (14, "per", "invoice_due_in_days has no such option"),
     (16, "when.company[0]", "must be a company of companies.yaml: acme; did you mean acme?"),
     (17, "when.minimum_balance.amount", "must be a whole number of minor units, 0 or more"),
-    (18, "when.job_type", "can never hold: a job is known to job_scheduled alone"),
+    (18, "when.job_type", "must be a list of texts, as [install]"),
     (19, "when.color", "unknown field; accepted: company, "),
     (20, "audience.categories", "must be a list of categories, as [financial], at least one"),
     (21, "channels[0]", "no SMS channel is configured"),
