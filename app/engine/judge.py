@@ -88,7 +88,8 @@ class Judge:
         present = self._present(up)
         decided = self._recall(up)
         if present is None:  # still unknown after a day, or of a company that is no longer configured
-            self._write(up, None, skipped(Reason.NO_RECIPIENT), decided)
+            early = changed_or_duplicate(up.occasion, self._rulebook.in_force(up.occasion.rule, up.at), decided)
+            self._write(up, None, early or skipped(Reason.NO_RECIPIENT), decided)
             return None
         verdict = decide(up.occasion, self._circumstances(up, present, decided, superseded=superseded))
         if up.pending.held is None and _leaves_no_line(up, verdict, decided):

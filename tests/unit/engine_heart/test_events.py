@@ -157,6 +157,15 @@ def test_on_release_the_version_in_force_decides() -> None:
     ]
 
 
+def test_a_rule_changed_within_the_24_hours_comes_before_there_being_no_recipient() -> None:
+    rules = a_rulebook(a_rule(FAILED), a_rule(FAILED, enabled=False, version=2, enabled_at=at("2026-06-10 12:30")))
+    lines, _ = simulated([a_payment(NOON)], rules)
+    assert [(line["outcome"], line["reason"]) for line in lines] == [
+        ("held", "unknown_account"),
+        ("skipped", "rule_changed"),
+    ]
+
+
 def test_days_of_an_unknown_account_do_not_come_up() -> None:
     events = [invoice_event("2026-05-20 12:00"), account_event("2026-06-12 12:00")]
     lines, _ = simulated(events, a_rulebook(*(a_rule(PAST, x=x) for x in (1, 2, 3))))
