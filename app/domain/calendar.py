@@ -51,15 +51,22 @@ def first_instant(zone: str, day: date, minutes: int = MIDNIGHT) -> Instant:
     instant = _instant(wall.replace(tzinfo=info, fold=0))
     if local_clock(zone, instant) == shown:
         return instant
-    return _gap_end(zone, _instant(wall.replace(tzinfo=info, fold=1)), instant)
+    return _change(zone, _instant(wall.replace(tzinfo=info, fold=1)), instant)
+
+
+def change_of_offset(zone: str, begin: Instant, end: Instant) -> Instant:
+    """Return the instant in (begin, end) at which the zone's offset from UTC changes; `end` where it stays the same."""
+    if local_clock(zone, begin) - begin == local_clock(zone, end) - end:
+        return end
+    return _change(zone, begin, end)
 
 
 def _instant(moment: datetime) -> Instant:
     return (moment - EPOCH_DATETIME) // timedelta(microseconds=1)
 
 
-def _gap_end(zone: str, before: Instant, after: Instant) -> Instant:
-    """Find the change of offset in (before, after], to the second."""
+def _change(zone: str, before: Instant, after: Instant) -> Instant:
+    """Find the change of the offset in (before, after], to the second."""
     low, high = before // SECOND, after // SECOND
     offset = local_clock(zone, before) - before
     while high - low > 1:

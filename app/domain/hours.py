@@ -1,10 +1,9 @@
 """Sending hours: which instants a rule allows, and the first that it allows again (DOMAIN.md, section 4, Held)."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 
 from app.contract.instants import DAY, MINUTE, Instant
-from app.domain.calendar import LocalClock, first_instant, local_clock
+from app.domain.calendar import LocalClock, change_of_offset, first_instant, local_clock
 from app.domain.companies import Company
 from app.domain.occasion import Reason
 from app.domain.rules import Hours, Rule
@@ -26,8 +25,7 @@ def closed(hours: Hours, company: Company, clock: LocalClock, at: Instant) -> Re
         return day
     if hours.window is None:
         return None
-    minutes = local_clock(clock.zone, at) % DAY // MINUTE
-    return None if any(first <= minutes < last for first, last in _openings(hours)) else Reason.WINDOW
+    return None if _is_open(hours, clock.zone, at) else Reason.WINDOW
 
 
 def opens(
@@ -42,9 +40,13 @@ def opens(
         day = today + timedelta(days=ahead)
         if _day_off(hours, company, day) is not None:
             continue
-        for begin, end in _stretches(hours, clock.zone, day, send_at if ahead else None):
-            if at < end:
-                return max(at, begin)
+        begin, end = max(at, first_instant(clock.zone, day)), first_instant(clock.zone, day + timedelta(days=1))
+        found = _first_open(hours, clock.zone, begin, end)
+        if found is not None and ahead and send_at is not None:
+            on = first_instant(clock.zone, day, send_at)
+            return on if _is_open(hours, clock.zone, on) else found
+        if found is not None:
+            return found
     return None
 
 
@@ -64,10 +66,26 @@ def _openings(hours: Hours) -> tuple[tuple[int, int], ...]:
     return ((first, last),) if first < last else ((0, last), (first, FULL_DAY))
 
 
-def _stretches(hours: Hours, zone: str, day: date, send_at: int | None) -> Iterator[tuple[Instant, Instant]]:
-    openings = _openings(hours)
-    if send_at is not None:
-        inside = [(send_at, last) for first, last in openings if first <= send_at < last]
-        openings = tuple(inside) or openings
-    for first, last in openings:
-        yield first_instant(zone, day, first), first_instant(zone, day, last)
+def _is_open(hours: Hours, zone: str, at: Instant) -> bool:
+    minutes = local_clock(zone, at) % DAY // MINUTE
+    return any(first <= minutes < last for first, last in _openings(hours))
+
+
+def _first_open(hours: Hours, zone: str, begin: Instant, end: Instant) -> Instant | None:
+    """Return the first instant in [begin, end), of one local day, that the window allows.
+
+    Where the clock is set back the same opening may come twice, and the window may be closed in between.
+    """
+    if begin >= end:
+        return None
+    changed = change_of_offset(zone, begin, end)
+    found = (_opening(hours, zone, one, other) for one, other in ((begin, changed), (changed, end)))
+    return next((instant for instant in found if instant is not None), None)
+
+
+def _opening(hours: Hours, zone: str, begin: Instant, end: Instant) -> Instant | None:
+    """Return the first instant in [begin, end), in which the zone's offset stays the same, that the window allows."""
+    midnight = begin - local_clock(zone, begin) % DAY
+    days = (midnight, midnight + DAY)
+    found = [max(begin, day + a * MINUTE) for day in days for a, z in _openings(hours) if begin < day + z * MINUTE]
+    return min((instant for instant in found if instant < end), default=None)

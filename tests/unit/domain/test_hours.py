@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.contract.instants import DAY, HOUR, MINUTE, Instant
+from app.contract.instants import DAY, HOUR, MINUTE, Instant, format_instant
 from app.domain.calendar import LocalClock
 from app.domain.companies import Company, Holidays
 from app.domain.hours import closed, hours_of, opens
@@ -109,6 +109,39 @@ def test_hours_that_never_allow_anything_have_no_opening() -> None:
     assert opening(Hours(weekdays=()), "12:00") is None
 
 
+def written(instant: Instant | None) -> str:
+    return format_instant(instant or 0)
+
+
+@pytest.mark.parametrize(
+    ("time", "window", "expected"),
+    [
+        ("06:10", (90, 180), "06:30"),  # 01:10 again; the first 01:30 is past
+        ("05:50", (75, 105), "06:15"),  # the window comes a second time
+        ("05:50", (30, 80), "06:00"),  # the clock is set back into the window
+        ("06:45", (75, 105), "06:15"),  # the next day's
+    ],
+)
+def test_where_the_clock_is_set_back_a_window_opens_at_the_first_instant_that_shows_it(
+    time: str, window: tuple[int, int], expected: str
+) -> None:
+    """New York, 1 November 2026: 01:59 EDT is 05:59 UTC, and 01:00 EST follows."""
+    found = written(opening(Hours(window=window), f"2026-11-01T{time}:00Z"))
+    assert found == f"2026-11-0{2 if time > expected else 1}T{expected}:00Z"
+
+
+def test_a_window_that_a_gap_jumps_over_opens_on_the_next_day() -> None:
+    within_the_gap = Hours(window=(2 * 60 + 10, 2 * 60 + 50))
+    for send_at, expected in ((None, "06:10"), (2 * 60 + 30, "06:30")):
+        found = opening(within_the_gap, "2026-03-08T06:00:00Z", send_at=send_at)
+        assert written(found) == f"2026-03-09T{expected}:00Z"
+
+
+def test_on_a_day_whose_gap_jumps_over_its_send_time_a_day_rule_waits_for_what_the_window_leaves() -> None:
+    hours = Hours(window=(60, 2 * 60 + 50))
+    assert written(opening(hours, "2026-03-08T04:00:00Z", send_at=2 * 60 + 30)) == "2026-03-08T06:00:00Z"
+
+
 def test_a_rule_s_hours_go_over_its_company_s_key_by_key() -> None:
     company = a_company(window=(60, 120), weekdays=(0,), skip_holidays=True)
     rule = a_rule(x=1, hours=Hours(weekdays=(1,)))
@@ -121,6 +154,23 @@ HOURS = st.builds(
     window=st.none() | st.tuples(st.integers(0, 1439), st.integers(1, 1440)).filter(lambda w: w[0] != w[1]),
     weekdays=st.none() | st.sets(st.integers(0, 6), min_size=1).map(lambda days: tuple(sorted(days))),
 )
+
+
+@given(
+    hours=HOURS,
+    change=st.sampled_from(["2026-11-01T06:00:00Z", "2026-10-29T21:00:00Z", "2026-04-23T22:00:00Z"]),
+    minutes=st.integers(-180, 180),
+)
+def test_around_a_change_of_the_clock_too_nothing_before_the_opening_is_open(
+    hours: Hours, change: str, minutes: int
+) -> None:
+    zone = NEW_YORK if change == "2026-11-01T06:00:00Z" else "Africa/Cairo"
+    clock, company, start = LocalClock(zone), a_company(time_zone=zone), at(change) + minutes * MINUTE
+    found = opens(hours, company, clock, start, send_at=None)
+    assert found is not None
+    assert closed(hours, company, clock, found) is None
+    until = min(found, start + 8 * HOUR)
+    assert all(closed(hours, company, clock, instant) is not None for instant in range(start, until, MINUTE))
 
 
 @given(hours=HOURS, offset=st.integers(0, 400 * DAY // MINUTE), zone=st.sampled_from((NEW_YORK, "Africa/Cairo")))
