@@ -63,5 +63,6 @@ def sender(settings: Settings) -> Wiring:
         handler=lambda _: Sender(ports),
         inputs=(names.outbox,),
         journal=names.attempts_journal,
+        outcomes=names.deliveries,
         close=relay.close,
     )

@@ -24,7 +24,7 @@ from app.streams.config_reader import ConfigReader
 from app.streams.journal import JournalWriter
 from app.streams.outputs import KafkaOutputs
 from app.streams.patience import Patience
-from app.streams.positions import resumed
+from app.streams.positions import begun, resumed
 from app.streams.restore import restore
 from app.streams.store import RocksStore
 from app.streams.ticker import Ticker
@@ -48,6 +48,8 @@ class Wiring:
     inputs: Sequence[str]
     """Topics of facts, the first one first at equal times."""
     journal: str
+    outcomes: str | None = None
+    """The topic of what was done that cannot be undone: nothing is there unless it is in the journal, too."""
     unticked: Sequence[str] = ()
     """Topics merged behind the facts, for which no tick waits: its `ends` do not name them."""
     ticks: str | None = None
@@ -79,7 +81,8 @@ class Wiring:
     @property
     def topics(self) -> tuple[str, ...]:
         """Every topic without which no lane can work."""
-        return (*self.read, self.journal, *(() if self.config is None else (self.config.topic,)))
+        others = (self.outcomes, None if self.config is None else self.config.topic)
+        return (*self.read, self.journal, *(topic for topic in others if topic is not None))
 
 
 @dataclass(frozen=True)
@@ -188,6 +191,8 @@ class Opening:
             beginnings[self._wiring.ticks] = positions[self._wiring.ticks] = tick.offset
             live_since = tick.instant
         if stored is None:
+            if self._wiring.outcomes is not None:
+                positions = await self._first(self._wiring.outcomes, partition, positions, ends)
             return Commit(incarnation=f"{store.stamp:x}", positions=positions, live_since=live_since)
         commit = decode_commit(stored)
         known = {topic: position for topic, position in commit.positions.items() if topic in positions}
@@ -198,6 +203,14 @@ class Opening:
             for topic, position in known.items()
         }
         return replace(commit, positions=positions | resumption)
+
+    async def _first(
+        self, outcomes: str, partition: int, beginnings: dict[str, int], ends: dict[str, int]
+    ) -> dict[str, int]:
+        here = TopicPartition(outcomes, partition)
+        done = (await self._patience.answered(lambda: self._consumer.end_offsets([here])))[here]
+        journal = self._wiring.journal
+        return begun(journal, outcomes, partition, beginnings, ends, done=done, go_on=self._go_on)
 
     async def _range(self, partition: int) -> tuple[dict[str, int], dict[str, int]]:
         here = [TopicPartition(topic, partition) for topic in self.topics]

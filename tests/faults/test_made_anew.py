@@ -1,0 +1,106 @@
+"""Topics that are deleted and made anew: input that is lost, and journals that no longer tell what the state was."""
+
+import shutil
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.dev.kafka import DevKafka
+from app.streams import client
+from app.streams.names import Names
+from tests.faults.altered import delete, make_anew
+from tests.faults.cluster import FAILED
+from tests.faults.evidence import Evidence
+from tests.faults.load import provider
+from tests.faults.results import Result
+from tests.faults.run import Run, seed
+from tests.kafka.system import comparable
+from tests.kafka.waiting import eventually
+
+pytestmark = [pytest.mark.kafka, pytest.mark.long]
+
+SECONDS = 6.0
+GO_ON = {"WHIMBREL_LOST_INPUT": "go_on"}
+
+
+class Twice(Run):
+    """A run in which decisions and letters may come a second time, under other ids: each counts once."""
+
+    def _judged(self, found: Evidence, wrong: list[str]) -> Result:
+        decisions = {next(iter(comparable([each]))): each for each in found.decisions}
+        dead = {(each["topic"], each["partition"], each["offset"]): each for each in found.dead}
+        return super()._judged(replace(found, decisions=[*decisions.values()], dead=[*dead.values()]), wrong)
+
+
+async def end_saying(run: Run, names: Collection[str], *said: str) -> None:
+    """Wait until each of these workers has ended, and said all of this in the end."""
+
+    async def all_have() -> bool:
+        ended = {each.name for each in run.workers.ended if each.status == FAILED and all(_ in each.last for _ in said)}
+        return ended >= set(names)
+
+    await eventually(all_have, 90)
+
+
+async def test_an_input_topic_workers_go_on_when_told_to(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
+    async with Run("input topic made anew", kafka.bootstrap, names, tmp_path, provider(seed())) as run:
+        first, second = run.load.parts(0.5)
+        run.begin(triggers=2, senders=1)
+        await run.play(SECONDS, first)
+        assert not await run.settle()
+        await make_anew(kafka.bootstrap, names, names.billing)
+        run.nemesis.note("input topic made anew", names.billing)
+        await end_saying(run, ["t1", "t2"], f"{names.billing}[", "WHIMBREL_LOST_INPUT=go_on")
+        for name in ("t1", "t2"):
+            run.workers.rest(name)
+            run.workers.start(name, **GO_ON)
+        await ready(run, "t1", "t2")
+        await run.play(SECONDS, second)
+        await run.finish(unknown=False)
+
+
+async def ready(run: Run, *names: str) -> None:
+    """Wait until these workers are."""
+
+    async def all_are() -> bool:
+        return all(run.workers.ready(name) for name in names)
+
+    await eventually(all_are, 60)
+
+
+@pytest.mark.parametrize("app", ["triggers", "sender"])
+async def test_a_journal(kafka: DevKafka, names: Names, tmp_path: Path, app: str) -> None:
+    """Workers end and name what they have; without that they begin anew, and nobody is written to twice."""
+    load = provider(seed())
+    first, second = load.parts(0.5)
+    journal, workers = {
+        "triggers": (names.book_journal, ("t1", "t2")),
+        "sender": (names.attempts_journal, ("s1",)),
+    }[app]
+    async with Run(f"journal made anew, {app}: before", kafka.bootstrap, names, tmp_path, load) as before:
+        before.begin(triggers=2, senders=1)
+        await before.play(SECONDS, first)
+        assert not await before.settle()
+        assert not before.workers.finish()
+    await delete(kafka.bootstrap, journal)
+    async with Twice(f"journal made anew, {app}", kafka.bootstrap, names, tmp_path, load) as run:
+        run.nemesis.note("journal made anew", journal)
+        run.relay.accepted.update(before.relay.accepted)
+        run.begin(triggers=2, senders=1)
+        await end_saying(run, workers, f"{journal}[", f"{tmp_path}", "remove that directory")
+        for name in workers:
+            run.workers.rest(name)
+            shutil.rmtree(run.workers.state(name))
+            run.workers.start(name, app)
+        if app == "sender":
+            await end_saying(run, workers, f"{journal}[", names.deliveries, "WHIMBREL_LOST_INPUT=go_on")
+            for name in workers:
+                run.workers.rest(name)
+                run.workers.start(name, app, **GO_ON)
+        await ready(run, *workers)
+        await run.play(SECONDS, second)
+        result = await run.finish(unknown=False)
+        if app == "triggers":
+            assert len(await client.read(kafka.bootstrap, names.outbox)) > result.mails, "nothing was sent out again"
