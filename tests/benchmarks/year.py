@@ -1,14 +1,18 @@
-"""A big provider's year for `simulate`, and the 20 rules that it is decided by: the same seed gives the same bytes."""
+"""A big provider's year for `simulate`, and the 20 rules that it is decided by: the same seed gives the same bytes.
 
+`python -m tests.benchmarks.year ACCOUNTS FILE` writes the events.
+"""
+
+import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from random import Random
 from shutil import copy
 
 from app.contract.instants import format_instant
-from app.dev.customers.customer import Said
 from app.dev.customers.story import customer
 from app.dev.provider import BEGIN, logged, span
 from tests.benchmarks.triggers import CONFIG
@@ -41,11 +45,16 @@ def history(accounts: int) -> Iterator[bytes]:
 
     As in real logs some lag, and some are sent twice.
     """
-    dice, said = Random(SEED), list[Said]()
+    dice, said = Random(SEED), list[tuple[datetime, bytes]]()
     for number in range(1, accounts + 1):
         begin = BEGIN + timedelta(days=dice.randrange(1, DAYS - STORY_DAYS))
         one = customer(number, SEED, begin, STORY_DAYS)
         one.said.sort(key=lambda each: each.logged)
-        said += logged(one)
-    said.sort(key=lambda each: each.logged)
-    return (each.line + b"\n" for each in islice(said, EVENTS_EACH * accounts))
+        said += [(each.logged, each.line) for each in logged(one)]
+    said.sort(key=itemgetter(0))
+    return (line + b"\n" for _, line in islice(said, EVENTS_EACH * accounts))
+
+
+if __name__ == "__main__":
+    with Path(sys.argv[2]).open("wb") as file:
+        file.writelines(history(int(sys.argv[1])))
