@@ -7,7 +7,7 @@ from typing import Final, Protocol, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError
 
 from app.engine.records import Record
 from app.errors import WhimbrelError
@@ -18,6 +18,8 @@ RETRY_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 10.0
 IDLE_MS: Final = 500
 REQUEST_BYTES: Final = 16 << 20
+AWAY: Final = (KafkaConnectionError, NodeNotReadyError)
+"""What is said of a broker that cannot be reached; others may."""
 
 
 class KafkaAwayError(WhimbrelError):
@@ -39,6 +41,7 @@ class Startable(Protocol):
 
 
 C = TypeVar("C", bound=Startable)
+T = TypeVar("T")
 
 
 async def started(make: Callable[[], C], close: Callable[[C], Awaitable[None]], bootstrap: str) -> C:
@@ -69,7 +72,7 @@ async def opened_admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
     )
     try:
         yield admin
-    except KafkaConnectionError as error:
+    except AWAY as error:
         raise KafkaAwayError(f"Kafka at {bootstrap} went away") from error
     finally:
         await admin.close()
@@ -126,11 +129,24 @@ async def opened_consumer(bootstrap: str, fetch_bytes: int = 1 << 20) -> AsyncIt
 async def partitions_of(bootstrap: str, *topics: str) -> list[TopicPartition]:
     """Return the topics' partitions in order; raise TopicMissingError where a topic does not exist."""
     async with opened_admin(bootstrap) as admin:
-        counts = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics()}
+        counts = {each["topic"]: len(each["partitions"]) for each in await _answered(admin.describe_topics)}
     for topic in topics:
         if topic not in counts:
             raise TopicMissingError(topic)
     return [TopicPartition(topic, partition) for topic in topics for partition in range(counts[topic])]
+
+
+async def _answered(ask: Callable[[], Awaitable[T]]) -> T:
+    """Return the answer to a question that goes to any broker: one that is away may be asked first. 60 s long."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PATIENCE_SECONDS
+    while True:
+        try:
+            return await ask()
+        except AWAY:
+            if loop.time() > deadline:
+                raise
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 async def records(
