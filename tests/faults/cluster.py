@@ -17,9 +17,9 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from http.client import OK
 from pathlib import Path
 from threading import Lock
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from app.dev.process import Process
@@ -135,11 +135,18 @@ class Workers:
 
     def ready(self, name: str) -> bool:
         """Whether the worker says so: it is in its group, and all of its partitions are restored."""
+        return self.readiness(name) == "ready"
+
+    def readiness(self, name: str) -> str:
+        """Return what the worker says of that: `ready`, or why it is not; nothing where it does not answer."""
         port = re.search(r"metrics_port=(\d+)", self.life(name))
         try:
-            return port is not None and urlopen(f"http://127.0.0.1:{port[1]}/readyz", timeout=5).status == OK
-        except OSError:  # an answer of 503 is one
-            return False
+            answer = None if port is None else urlopen(f"http://127.0.0.1:{port[1]}/readyz", timeout=5)
+        except HTTPError as unready:
+            answer = unready
+        except OSError:
+            answer = None
+        return "" if answer is None else str(answer.read().decode().strip())
 
     def logs(self) -> str:
         """Return the ends of all logs, for a failure's message."""

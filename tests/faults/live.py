@@ -9,6 +9,7 @@ event at its own time.
 import asyncio
 import dataclasses
 import random
+from collections.abc import Callable
 from typing import Any, Final
 
 from app import clock
@@ -17,6 +18,7 @@ from app.contract.codec import glimpse
 from app.contract.instants import MINUTE, SECOND, Instant, datetime_of
 from app.dev.play import lines_of
 from app.domain.calendar import days_after
+from app.engine.ticks import MILLISECOND
 from app.simulate.run import Span
 from app.streams import client
 from app.streams.names import Names
@@ -26,6 +28,8 @@ from tests.faults.load import Load
 QUIET: Final = 4 * SECOND
 AFTER: Final = 15 * SECOND
 """For so long events come after the moment."""
+PAST: Final = Span(0, 0)
+"""The span of what is published at once."""
 
 
 def moment_after(instant: Instant) -> Instant:
@@ -85,12 +89,16 @@ def _some_time(within: tuple[Instant, Instant], chance: random.Random) -> Instan
     return chance.randrange(within[0], within[1]) // SECOND * SECOND
 
 
-async def publish(bootstrap: str, names: Names, load: Load) -> None:
-    """Send each event at its time, and return when the span is over."""
+async def publish(
+    bootstrap: str, names: Names, load: Load, stamp: Callable[[Instant], Instant] = lambda time: time
+) -> None:
+    """Send each event at its time, and return when the span is over; `stamp` gives its record's timestamp."""
     async with client.opened_producer(bootstrap) as producer:
         for line in lines_of(load.lines):
-            await _until(glimpse(line.value).time or 0)
-            await producer.send(names.prefix + line.topic, line.value, line.key)
+            time = glimpse(line.value).time or 0
+            await _until(time)
+            topic, timestamp = names.prefix + line.topic, stamp(time) // MILLISECOND
+            await producer.send(topic, line.value, line.key, timestamp_ms=timestamp)
         await producer.flush()
     await _until(load.span.until)
 

@@ -43,6 +43,8 @@ class Load:
     step: Instant = STEP
     later: Config | None = None
     """Applied in the middle, in place of `config`: all versions of all rules."""
+    beside: int = 0
+    """Records that a scenario publishes by itself, none of which is a fact: each must become a dead letter."""
 
     @property
     def whole(self) -> Config:
@@ -67,7 +69,7 @@ class Load:
     @cached_property
     def broken(self) -> int:
         """How many lines must become dead letters."""
-        return self._simulated[1]
+        return self._simulated[1] + self.beside
 
     @cached_property
     def _simulated(self) -> tuple[list[dict[str, Any]], int]:

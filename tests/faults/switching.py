@@ -1,6 +1,6 @@
 """A repair of a worker's switched off, or a fault put into its reading: what no signal from outside can bring about.
 
-WHIMBREL_TEST_CHANGES names them, separated by commas.
+WHIMBREL_TEST_CHANGES names them, separated by commas. WHIMBREL_TEST_CLOCK_OFF is by how many seconds its clock is fast.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,10 +8,13 @@ from typing import Any, Final
 
 import aiokafka
 
+from app import clock
+from app.contract.instants import SECOND
 from app.engine.inputs import Fetch, Queue
 from app.streams.lanes import Lanes
 
 CHANGES: Final = "WHIMBREL_TEST_CHANGES"
+CLOCK_OFF: Final = "WHIMBREL_TEST_CLOCK_OFF"
 EVERY: Final = 3
 
 
@@ -43,6 +46,12 @@ def drop_fetches() -> None:
     Lanes.feed = dropping  # type: ignore[method-assign]
 
 
+def be_fast(seconds: int) -> None:
+    """Have a clock that is wrong."""
+    right = clock.now
+    clock.now = lambda: right() + seconds * SECOND
+
+
 NAMED: Final[Mapping[str, Callable[[], None]]] = {
     change.__name__: change for change in (read_uncommitted, trust_fetches, drop_fetches)
 }
@@ -52,3 +61,5 @@ def change(environment: Mapping[str, str]) -> None:
     """Make the changes that the environment names; raise KeyError where there is none of that name."""
     for name in filter(None, environment.get(CHANGES, "").split(",")):
         NAMED[name]()
+    if environment.get(CLOCK_OFF):
+        be_fast(int(environment[CLOCK_OFF]))
