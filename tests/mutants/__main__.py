@@ -5,7 +5,6 @@ worked on in a copy of its own, two at a time.
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -60,6 +59,8 @@ def examined(module: str, copy: Path) -> list[dict[str, Any]]:
             shutil.copytree(source, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, copy)
+    # By its hash a changed source is known, however soon it changes again.
+    _run(copy, "compileall", "-q", "--invalidation-mode", "checked-hash", "app")
     (copy / "mutants.toml").write_text(_configuration(module))
     _ray(copy, "baseline", "mutants.toml")  # unchanged, the tests pass
     _ray(copy, "init", "mutants.toml", "mutants.sqlite", "--force")
@@ -70,7 +71,8 @@ def examined(module: str, copy: Path) -> list[dict[str, Any]]:
 
 def _configuration(module: str) -> str:
     options = "-x -q --no-header --tb=no -p no:cacheprovider --hypothesis-profile mutants"
-    command = f"{sys.executable} -m pytest {options} {FIRST[module]} {THEN}"
+    first, then = (f"{sys.executable} -m pytest {options} {tests}" for tests in (FIRST[module], THEN))
+    command = f"sh -c '{first} && {then}'"  # most mutants are noticed before all the tests are even collected
     return f"""
 [cosmic-ray]
 module-path = "app/domain/{module}.py"
@@ -89,16 +91,8 @@ def _ray(copy: Path, *command: str) -> str:
 
 
 def _run(copy: Path, module: str, *arguments: str) -> str:
-    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=copy,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return done.stdout
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(command, cwd=copy, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def _outcomes(dump: str) -> Iterator[dict[str, Any]]:
