@@ -130,6 +130,12 @@ def test_where_the_clock_is_set_back_a_window_opens_at_the_first_instant_that_sh
     assert found == f"2026-11-0{2 if time > expected else 1}T{expected}:00Z"
 
 
+def test_on_a_day_that_does_not_exist_nothing_opens() -> None:
+    """Samoa had no 30 December 2011."""
+    samoa, evening = LocalClock("Pacific/Apia"), at("2011-12-29T21:00:00-10:00")
+    assert opens(OFFICE, a_company(), samoa, evening, send_at=9 * 60) == at("2011-12-31T09:00:00+14:00")
+
+
 def test_a_window_that_a_gap_jumps_over_opens_on_the_next_day() -> None:
     within_the_gap = Hours(window=(2 * 60 + 10, 2 * 60 + 50))
     for send_at, expected in ((None, "06:10"), (2 * 60 + 30, "06:30")):
