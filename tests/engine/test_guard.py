@@ -1,39 +1,34 @@
 """The guard of a live partition: what it counts, when it trips, what it holds, and what a killed worker leaves."""
 
-from collections import Counter
 from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
 
-from app.contract.instants import DAY, HOUR, MINUTE, SECOND, Instant
-from app.domain.rules import Rule, Rulebook
-from app.domain.switches import Guard, Kill, Switches, Trip
-from app.engine.batch import Bounds
+from app.contract.instants import HOUR, MINUTE, SECOND, Instant
+from app.domain.rules import Rulebook
+from app.domain.switches import Guard, Switches, Trip
 from app.engine.guard import Allowance
 from app.engine.lane import Lane
 from app.engine.totals import totals
 from app.engine.txn import Txn
-from tests.builders import Event, a_company, a_payment, a_rule, account_event, at, invoice_event
+from tests.builders import a_company, a_payment, a_rule, account_event, at, invoice_event
+from tests.engine.guarded import (
+    FAILED,
+    MANY,
+    NINE,
+    PAST,
+    SLICES,
+    accounts,
+    amid,
+    an_office,
+    failures,
+    outcomes,
+    switched,
+)
 from tests.engine.office import Office
 
-PAST, FAILED = "invoice_past_due_for_days", "payment_failed"
 SHARE = Allowance(max_per_hour=1).share(0)
-MANY = 5
-"""Contacts of each account."""
-NINE = at("2026-06-11 09:00")
-SLICES = Bounds(slice=3)
-
-
-def an_office(*rules: Rule, **options: Any) -> Office:
-    return Office(Rulebook(rules, {"acme": a_company()}), guard=Allowance(max_per_hour=1), **options)
-
-
-def switched(office: Office, switches: Switches) -> None:
-    """Another record of whimbrel.config is read."""
-    old = office.rulebook
-    rules = [rule for trigger in (PAST, FAILED) for id_ in old.rule_ids_of(trigger) for rule in old.versions(id_)]
-    office.rulebook = Rulebook(rules, old.companies, old.offset + 1, switches)
 
 
 def read_back(office: Office) -> Guard:
@@ -48,29 +43,6 @@ def read_back(office: Office) -> Guard:
 def release(office: Office) -> None:
     guard = read_back(office)
     switched(office, Switches(guard=guard.release([trip.id for trip in guard.open])))
-
-
-def accounts(count: int, first: int = 0) -> list[Event]:
-    """Accounts of five financial contacts each, with an invoice that is due on 10 June."""
-    events = []
-    for number in range(first, first + count):
-        contacts = [
-            {"contact_id": f"c{n}", "name": "C", "email": f"c{n}@a{number}.example", "categories": ["financial"]}
-            for n in range(MANY)
-        ]
-        events.append(account_event("2026-06-01 00:00", account=f"a{number:03}", contacts=contacts))
-        events.append(invoice_event("2026-06-01 00:00", account=f"a{number:03}", invoice_id=f"i{number}"))
-    return events
-
-
-def failures(office: Office, count: int, first: int = 0) -> None:
-    """Each of so many accounts has a payment fail, now."""
-    for number in range(first, first + count):
-        office.tell(a_payment(office.now, account=f"a{number:03}", payment_id=f"p{number}-{office.now}"))
-
-
-def outcomes(office: Office) -> Counter[str]:
-    return Counter(f"{d['outcome']}({d['reason']})" if d["reason"] else d["outcome"] for d in office.decisions())
 
 
 def tick_by_tick(office: Office, until: Instant) -> None:
@@ -132,11 +104,6 @@ def test_another_rule_of_the_same_tick_is_sent() -> None:
 def inside(lane: Lane) -> bool:
     """Whether the tick has been begun, and nothing decided of it."""
     return lane.commit.cursor is not None and lane.commit.cursor.after == ""
-
-
-def amid(lane: Lane) -> bool:
-    """Whether some slices of the tick are done."""
-    return lane.commit.cursor is not None and bool(lane.commit.cursor.after)
 
 
 @pytest.mark.parametrize("when", [inside, amid])
@@ -325,77 +292,6 @@ def test_accounts_count_as_known_once_from_their_first_account_event_on() -> Non
     office.run_and_kill(lambda _: False)
     office.run_until(office.now + MINUTE)
     assert known(office) == 3
-
-
-def held(office: Office) -> dict[str, int]:
-    return totals(Txn(office.store)).held
-
-
-@pytest.mark.parametrize("capacity", [None, 20_000])
-def test_killed_and_switched_on_again_all_come_out_once_in_slices_even_where_a_batch_is_too_large(
-    capacity: int | None,
-) -> None:
-    office = Office(Rulebook([a_rule(PAST, x=1)], {"acme": a_company()}), capacity=capacity)
-    for event in accounts(12):
-        office.tell(event)
-    office.run_until(at("2026-06-11 08:59"))
-    switched(office, Switches(Kill(all=True)))
-    office.run_until(NINE + SECOND)
-    assert outcomes(office) == {"held(kill_switch)": 12}
-    assert held(office) == {"kill_switch": 12}
-    office.run_and_kill(lambda _: False)
-    office.run_until(NINE + DAY)
-    assert outcomes(office) == {}
-    switched(office, Switches())
-    office.run_until(NINE + DAY + SECOND)
-    office.run_until(NINE + DAY + MINUTE)
-    assert outcomes(office) == {"sent": 12}
-    assert held(office) == {}
-    assert len(office.outbox()) == 12 * MANY
-
-
-def test_off_on_and_off_again_between_two_ticks_leaves_nothing_behind() -> None:
-    office = Office(Rulebook([a_rule(FAILED)], {"acme": a_company()}))
-    office.tell(*accounts(3))
-    office.run_until(NINE)
-    switched(office, Switches(Kill(all=True)))
-    failures(office, 3)
-    office.run()
-    assert outcomes(office) == {"held(kill_switch)": 3}
-    switched(office, Switches())
-    office.run_until(NINE + SECOND)
-    assert outcomes(office) == {"sent": 3}
-
-
-def test_a_release_that_begins_amid_a_tick_is_finished_by_the_next() -> None:
-    office = Office(Rulebook([a_rule(FAILED)], {"acme": a_company()}), bounds=SLICES)
-    office.tell(*accounts(12))
-    office.run_until(NINE)
-    switched(office, Switches(Kill(all=True)))
-    failures(office, 12)
-    office.run()
-    assert outcomes(office) == {"held(kill_switch)": 12}
-    switched(office, Switches())
-    office.come_to(NINE + SECOND)
-    office.run_and_kill(amid)
-    office.run_until(NINE + MINUTE)
-    assert outcomes(office) == {"sent": 12}
-
-
-def test_switched_off_before_a_killed_worker_s_tick_goes_on_what_was_held_in_it_comes_with_the_next() -> None:
-    office = Office(Rulebook([a_rule(PAST, x=1)], {"acme": a_company()}), bounds=SLICES)
-    office.tell(*accounts(12))
-    office.run_until(at("2026-06-11 08:59"))
-    switched(office, Switches(Kill(all=True)))
-    office.come_to(NINE + SECOND)
-    office.run_and_kill(amid)
-    switched(office, Switches())
-    office.run()
-    assert 0 < outcomes(office)["held(kill_switch)"] < 12
-    office.run_until(NINE + MINUTE)
-    assert Counter(d["outcome"] for d in office.decisions())["sent"] > 0
-    assert held(office) == {}
-    assert len(office.outbox()) == 12 * MANY
 
 
 def test_a_trip_names_what_the_rule_would_have_written_to() -> None:

@@ -7,8 +7,8 @@ from app.engine import lane as engine
 from app.engine.batch import Bounds
 from tests.builders import a_rule, at
 from tests.engine.counting import Counting
+from tests.engine.guarded import NINE, PAST, SLICES, accounts, an_office, outcomes
 from tests.engine.test_crash import BOUNDS, a_history
-from tests.engine.test_guard import NINE, PAST, SLICES, accounts, an_office, outcomes
 from tests.engine.verdict import wrongs
 from tests.engine.world import START, Crash, FencedError, World
 from tests.failpoints import BATCH, OPENING, REVOKE, TIME, TRIP
