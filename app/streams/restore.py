@@ -1,5 +1,6 @@
 """Brings a partition's rows up to its journal's fence."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -7,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from app import metrics
 from app.contract.instants import Instant
 from app.engine.ports import StateUnusableError
-from app.engine.records import COMMIT_KEY, decode_commit
+from app.engine.records import COMMIT_KEY, Record, decode_commit
 from app.engine.ticks import MILLISECOND
 from app.streams.client import opened_consumer
 from app.streams.store import RocksStore
@@ -59,6 +60,19 @@ def _check_same(store: RocksStore, incarnation: str, where: str) -> None:
         )
 
 
+def _check_place(records: Sequence[Record], where: str) -> None:
+    """A writer that has not seen its journal go writes on in the new one, where its batch is all there is."""
+    last = next((record for record in reversed(records) if record.key == COMMIT_KEY), None)
+    if last is None or last.value is None:
+        return
+    said = decode_commit(last.value).offset
+    if said > last.offset:
+        raise StateUnusableError(
+            f"{where}: record {last.offset} was to be record {said}: the journal was made anew beneath a worker, and"
+            " has a part of the state alone. Stop the workers, delete the topic, make it with whimbrel topics create"
+        )
+
+
 async def _chunk(consumer: AIOKafkaConsumer, here: TopicPartition, store: RocksStore, fence: int) -> None:
     """Write the next records with their progress: many together, for of a key that comes again only the last counts."""
     changes: dict[bytes, bytes | None] = {}
@@ -68,6 +82,7 @@ async def _chunk(consumer: AIOKafkaConsumer, here: TopicPartition, store: RocksS
         records = [record for record in fetched.get(here, ()) if record.offset <= fence]
         if records:
             changes.update((record.key, record.value) for record in records)
+            _check_place(records, f"{here.topic}[{here.partition}]")
             count += len(records)
             size += sum(record.serialized_key_size + max(record.serialized_value_size, 0) for record in records)
             offset, stamp = records[-1].offset, records[-1].timestamp * MILLISECOND

@@ -93,7 +93,7 @@ class Workers:
         """
         earlier = self._workers.get(name)
         own = {**(earlier.environment if earlier else {}), **environment}
-        begins = self.log(name).stat().st_size if earlier else 0
+        begins = self.log(name).stat().st_size if self.log(name).exists() else 0
         process = Process(
             [*within, sys.executable, "-m", *(command or self.command), app],
             log=self.log(name),

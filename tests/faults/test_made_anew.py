@@ -104,3 +104,32 @@ async def test_a_journal(kafka: DevKafka, names: Names, tmp_path: Path, app: str
         result = await run.finish(unknown=False)
         if app == "triggers":
             assert len(await client.read(kafka.bootstrap, names.outbox)) > result.mails, "nothing was sent out again"
+
+
+async def test_a_journal_beneath_its_workers(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
+    """What they have written into the new one is a part of the state: nobody goes on from that."""
+    load = provider(seed())
+    first, second = load.parts(0.5)
+    async with Run("journal made anew beneath: before", kafka.bootstrap, names, tmp_path, load) as before:
+        before.begin(triggers=2, senders=1)
+        await before.play(SECONDS, first)
+        assert not await before.settle()
+        await make_anew(kafka.bootstrap, names, names.book_journal)
+        playing = before.play(SECONDS, second)
+        await end_saying(before, ["t1", "t2"], "the journal's next offset was")
+        before.workers.rest("t1")
+        before.workers.rest("t2")
+        before.workers.start("t3")
+        await end_saying(before, ["t3"], f"{names.book_journal}[", "made anew beneath a worker")
+        before.workers.rest("t3")
+        await playing
+        assert not before.workers.finish()
+    await delete(kafka.bootstrap, names.book_journal)
+    for name in ("t1", "t2", "t3"):
+        shutil.rmtree(before.workers.state(name))
+    async with Twice("journal made anew beneath its workers", kafka.bootstrap, names, tmp_path, load) as run:
+        run.nemesis.note("journal made anew", names.book_journal)
+        run.relay.accepted.update(before.relay.accepted)
+        run.begin(triggers=2, senders=1)
+        await ready(run, "t1", "t2")
+        await run.finish(unknown=False)

@@ -149,6 +149,21 @@ async def test_a_copy_too_old_to_know_of_deletions_is_made_anew(kafka: DevKafka,
     store.close()
 
 
+async def test_what_a_writer_adds_that_has_not_seen_its_journal_go_is_refused(
+    kafka: DevKafka, journal: str, tmp_path: Path
+) -> None:
+    async with patience(kafka.bootstrap) as patient:
+        writer = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient)
+        fence = await writer.fence()
+        await writer.append({b"a": b"1"}, encode_commit(Commit(incarnation="i", offset=fence + 50, positions={})))
+        fence = await writer.fence()
+        await writer.close()
+    store = RocksStore(tmp_path / "new", index, lambda: NOW)
+    with pytest.raises(StateUnusableError, match="made anew beneath a worker"):
+        await restore(kafka.bootstrap, journal, 0, store, fence, NOW)
+    store.close()
+
+
 async def test_rows_that_come_from_another_journal_are_refused(kafka: DevKafka, journal: str, tmp_path: Path) -> None:
     async with patience(kafka.bootstrap) as patient:
         writer = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient)
