@@ -46,6 +46,8 @@ def command(
 ) -> None:
     """Decide what the running system would decide, without Kafka. Exit status 1 if a line breaks the contract."""
     span = Span(instant(begin, "--from"), instant(until, "--until"), pause(pauses or []))
+    if span.until < span.begin:
+        raise typer.BadParameter("--until must not lie before --from")
     written = load_dir(config, REGISTRY)
     with events.open("rb") as lines, _opened(output) as file, _seldom_collected():
         breaches = _simulated(lines, events.stat().st_size, Rulebook(written.rules, written.companies), span, file)

@@ -70,6 +70,16 @@ def test_interrupted_it_says_what_is_incomplete_and_ends_with_130(
     assert interrupted.stderr.splitlines()[-1] == f"interrupted after 0 events: {output} is incomplete"
 
 
+def test_an_until_before_from_is_said_and_nothing_is_written(tmp_path: Path, output: Path) -> None:
+    (tmp_path / "events.jsonl").touch()
+    given = ["--config", CONFIG, "--events", tmp_path / "events.jsonl", "--output", output]
+    given += ["--from", "2026-06-02T00:00:00Z", "--until", "2026-06-01T23:59:59Z"]
+    result = CliRunner().invoke(app, ["simulate", *map(str, given)])
+    assert result.exit_code == 2
+    assert "--until must not lie before --from" in result.stderr
+    assert not output.exists()
+
+
 def test_an_output_that_cannot_be_written_is_said_before_the_work(simulated: Simulate, output: Path) -> None:
     output.symlink_to(output.parent / "missing" / "decisions.jsonl")
     failed = simulated()
