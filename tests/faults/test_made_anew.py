@@ -21,7 +21,7 @@ from tests.kafka.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
-SECONDS = 6.0
+SECONDS = 4.0
 GO_ON = {"WHIMBREL_LOST_INPUT": "go_on"}
 
 
@@ -45,7 +45,7 @@ async def end_saying(run: Run, names: Collection[str], *said: str) -> None:
 
 
 async def test_an_input_topic_workers_go_on_when_told_to(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
-    async with Run("input topic made anew", kafka.bootstrap, names, tmp_path, provider(seed())) as run:
+    async with Run("input topic made anew", kafka.bootstrap, names, tmp_path, provider(seed(), 60)) as run:
         first, second = run.load.parts(0.5)
         run.begin(triggers=2, senders=1)
         await run.play(SECONDS, first)
@@ -73,7 +73,7 @@ async def ready(run: Run, *names: str) -> None:
 @pytest.mark.parametrize("app", ["triggers", "sender"])
 async def test_a_journal(kafka: DevKafka, names: Names, tmp_path: Path, app: str) -> None:
     """Workers end and name what they have; without that they begin anew, and nobody is written to twice."""
-    load = provider(seed())
+    load = provider(seed(), 60)
     first, second = load.parts(0.5)
     journal, workers = {
         "triggers": (names.book_journal, ("t1", "t2")),
@@ -108,7 +108,7 @@ async def test_a_journal(kafka: DevKafka, names: Names, tmp_path: Path, app: str
 
 async def test_a_journal_beneath_its_workers(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
     """What they have written into the new one is a part of the state: nobody goes on from that."""
-    load = provider(seed())
+    load = provider(seed(), 60)
     first, second = load.parts(0.5)
     async with Run("journal made anew beneath: before", kafka.bootstrap, names, tmp_path, load) as before:
         before.begin(triggers=2, senders=1)
