@@ -14,7 +14,7 @@ from tests.kafka.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
-SECONDS = 15.0
+SECONDS = 8.0
 ROOM_FOR_A_FENCE = {"max.message.bytes": "120"}
 """Bytes: workers take their partitions over, and then nothing that they write is taken."""
 LIVES = 2
@@ -26,7 +26,7 @@ async def test_a_topic_that_takes_no_batch_ends_its_writers_until_it_does(
     kafka: DevKafka, names: Names, tmp_path: Path, topic: str
 ) -> None:
     name = getattr(names, topic)
-    async with Run(f"writes refused, {topic}", kafka.bootstrap, names, tmp_path, provider(seed())) as run:
+    async with Run(f"writes refused, {topic}", kafka.bootstrap, names, tmp_path, provider(seed(), 60)) as run:
         run.begin(triggers=2, senders=1)
         playing = run.play(SECONDS)
         await run.becomes(0.2)
