@@ -1,4 +1,4 @@
-"""Hypothesis strategies, all in one place: JSON that publishers might send, and whole histories.
+"""Hypothesis strategies of whole histories.
 
 A history is facts in log order with rules, companies and the span it is played over. Everything in it happens within a
 few days around one change of some zone's clocks, at instants that matter: midnights, send times, a little before and
@@ -20,32 +20,6 @@ from app.domain.companies import Company, EarlierZone, Exclusion, Holidays
 from app.domain.rules import Filters, Hours, Late, Rule, Rulebook
 from app.simulate.run import Pause, Span
 from tests.builders import Event, a_company, a_payment, a_rule, account_event, an_event, invoice_event
-
-INTEGERS = st.integers() | st.integers(min_value=-(2**80), max_value=2**80)
-SCALARS = st.none() | st.booleans() | INTEGERS | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-
-
-def json_values() -> st.SearchStrategy[Any]:
-    """Anything that JSON can say."""
-    return st.recursive(
-        SCALARS,
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-        max_leaves=12,
-    )
-
-
-@st.composite
-def damaged(draw: st.DrawFn, sound: Any) -> Any:
-    """A JSON value like `sound`, with one of its parts, however deep, replaced by something or taken out."""
-    if isinstance(sound, dict) and sound and draw(st.integers(0, 3)):
-        name = draw(st.sampled_from(sorted(sound)))
-        kept = {other: part for other, part in sound.items() if other != name}
-        return draw(st.just(kept) | damaged(sound[name]).map(lambda part: kept | {name: part}))
-    if isinstance(sound, list) and sound and draw(st.integers(0, 3)):
-        at = draw(st.integers(0, len(sound) - 1))
-        return draw(damaged(sound[at]).map(lambda part: [*sound[:at], part, *sound[at + 1 :]]))
-    return draw(json_values())
-
 
 CHANGES = (
     ("America/New_York", date(2026, 3, 8)),

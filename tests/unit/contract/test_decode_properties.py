@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.contract.codec import EVENT_TYPES, Fact, Headers, decode, glimpse
 from app.contract.errors import ContractError, UnknownType
 from app.contract.instants import EARLIEST, LATEST
-from tests.strategies import damaged, json_values
+from tests.json_strategies import damaged, json_values
 from tests.unit.contract.examples import Event, example, written
 
 # No deadline: how long a loaded machine takes is no fact about the codec.
