@@ -212,8 +212,11 @@ class DevKafka:
 
 
 def cluster_id() -> str:
-    """Return an id for a new cluster."""
-    return urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    """Return an id for a new cluster; one that begins with a dash would be taken for an option."""
+    while True:
+        made = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+        if not made.startswith("-"):
+            return made
 
 
 def prepared() -> bool:
