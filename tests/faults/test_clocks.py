@@ -26,7 +26,7 @@ from tests.kafka.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
-LEAD = 35 * SECOND
+LEAD = 25 * SECOND
 """The least from now to the moment: to start in, and to publish before it."""
 YEAR_2099 = at("2099-01-01 00:00")
 ANY_TIMESTAMP = {"message.timestamp.after.max.ms": str((1 << 63) - 1)}
@@ -112,7 +112,7 @@ def lanes(run: Run, name: str) -> set[int]:
 
 async def test_a_first_start_on_two_years_of_history(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
     """All of it is read, and none of it is news; what happens from then on is."""
-    load = live.live(live.moment_after(clock.now() + LEAD))
+    load = live.live(live.moment_after(clock.now() + LEAD + 15 * SECOND))
     old = history(load.span.begin)
     async with Run("first start, two years of history", kafka.bootstrap, names, tmp_path, load, **BY_THE_CLOCK) as run:
         await alter(kafka.bootstrap, names, names.facts, FOR_EVER)
