@@ -2,11 +2,13 @@ import re
 
 import pytest
 from aiokafka.admin import NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from app.dev.kafka import DevKafka
 from app.streams.client import opened_admin
 from app.streams.names import Names
 from app.streams.topics import Found, Topic, TopicsError, create, mismatches, table
+from tests.kafka.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -31,6 +33,12 @@ async def test_every_topic_has_n_partitions_but_config_one(kafka: DevKafka, name
 
 
 async def test_all_mismatches_are_refused_at_once_and_nothing_is_created(kafka: DevKafka, names: Names) -> None:
+    async def seen() -> bool:
+        there = [ConfigResource(ConfigResourceType.TOPIC, name) for name in (names.billing, names.ticks, names.jobs)]
+        answers = await admin.describe_configs(there)
+        known = {each["topic"] for each in await admin.describe_topics()}
+        return known >= {each.name for each in there} and not any(r[0] for answer in answers for r in answer.resources)
+
     async with opened_admin(kafka.bootstrap) as admin:
         await admin.create_topics(
             [
@@ -39,6 +47,7 @@ async def test_all_mismatches_are_refused_at_once_and_nothing_is_created(kafka: 
                 NewTopic(names.jobs, 2, 1, topic_configs={"retention.ms": "1000"}),
             ]
         )
+        await eventually(seen)  # creation is acknowledged before that
         with pytest.raises(TopicsError) as refusal:
             await create(kafka.bootstrap, names, 2)
         said = str(refusal.value)
