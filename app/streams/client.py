@@ -17,6 +17,8 @@ PATIENCE_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 10.0
 IDLE_MS: Final = 500
+FETCH_WAIT_MS: Final = 100
+"""Whoever turns to another partition first waits for the fetch that is under way, in vain, at the one before."""
 REQUEST_BYTES: Final = 16 << 20
 AWAY: Final = (KafkaConnectionError, NodeNotReadyError)
 """What is said of a broker that cannot be reached; others may."""
@@ -115,6 +117,7 @@ async def opened_consumer(bootstrap: str, fetch_bytes: int = 1 << 20) -> AsyncIt
             auto_offset_reset="none",
             isolation_level="read_committed",
             max_partition_fetch_bytes=fetch_bytes,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
         )
 
     consumer = await started(make, lambda client: client.stop(), bootstrap)
