@@ -11,9 +11,11 @@ import pytest
 from app.dev.process import Process, ProcessError
 
 HOLDER = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
 from app.dev.process import Process
+for number in (signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)  # whoever starts the tests in the background has them ignored
 process = Process(["sleep", "600"], log=Path(sys.argv[1]))
 print(process.pid, flush=True)
 {ending}
