@@ -1,6 +1,4 @@
 import json
-import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,7 +62,10 @@ def test_a_terminal_is_shown_events_decisions_and_how_far_it_is(
 def test_interrupted_it_says_what_is_incomplete_and_ends_with_130(
     simulated: Simulate, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "decode", lambda *_args, **_options: os.kill(os.getpid(), signal.SIGINT))
+    def ctrl_c(*_args: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "decode", ctrl_c)
     interrupted = simulated()
     assert interrupted.exit_code == 130
     assert interrupted.stderr.splitlines()[-1] == f"interrupted after 0 events: {output} is incomplete"
