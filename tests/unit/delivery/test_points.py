@@ -66,7 +66,9 @@ async def live(postroom: Postroom) -> None:
     asked, put_off = len(postroom.asked()), postroom.outcomes().count("deferred")
 
     def waits() -> bool:
-        return len(postroom.asked()) > asked or postroom.outcomes().count("deferred") > put_off
+        # A question is asked without a dialogue: whoever is in one by then shall have his answer written down.
+        answered = len(postroom.outcomes()) >= len(NOTIFICATIONS) - 1
+        return (len(postroom.asked()) > asked and answered) or postroom.outcomes().count("deferred") > put_off
 
     async with postroom.process() as running:
         await postroom.until(lambda: running.done() or settled(postroom) or waits(), SECONDS)
