@@ -23,7 +23,8 @@ from app.errors import WhimbrelError
 from app.simulate.forecast import Ahead, Forecast, Standing, forecast, standings
 from app.streams.client import partitions_of
 from app.streams.names import Names
-from app.streams.state import NothingKnownError, State, partition_of, rulebook_in_force, state_of
+from app.streams.partitioner import partition_of
+from app.streams.state import NothingKnownError, State, rulebook_in_force, state_of
 from app.triggers import REGISTRY
 
 ACCOUNT_DAYS: Final = 90

@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing
 from typing import NamedTuple
 
-from aiokafka.partitioner import murmur2
-
 from app.config.record import read_record
 from app.domain import keys
 from app.domain.rules import Rulebook
@@ -66,11 +64,6 @@ async def state_of(bootstrap: str, journal: str, partition: int, account: str | 
                 else:
                     of[key] = value
     return State(partition, decode_commit(commit), rows) if commit else None
-
-
-def partition_of(account: str, partitions: int) -> int:
-    """Return where Kafka's default partitioner puts the account's facts, and with them all that is known of it."""
-    return int(murmur2(account.encode()) & 0x7FFFFFFF) % partitions
 
 
 def _of_account(account: str | None) -> Callable[[bytes], bool]:

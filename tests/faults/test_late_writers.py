@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.streams.names import Names
-from tests.faults.detour import INVALID_PRODUCER_EPOCH, NO_ERROR, PRODUCER_FENCED, detoured
+from tests.faults.detour import INVALID_PRODUCER_EPOCH, NO_ERROR, PRODUCER_FENCED, Detour, detoured
 from tests.faults.load import provider
 from tests.faults.run import PARTITIONS, Run, seed
 from tests.faults.striking import FAILPOINT, STRUCK
@@ -20,16 +20,20 @@ REFUSED = {INVALID_PRODUCER_EPOCH, PRODUCER_FENCED}
 INTRUDED = "the journal's next offset was"
 
 
-async def dies_while_writing(run: Run, address: str) -> None:
-    """Start workers, the trigger worker `old` at `address`."""
+async def dies_while_writing(run: Run, detour: Detour) -> None:
+    """Start workers, the trigger worker `old` behind the detour; kill it while a batch of its journal is held there."""
     run.workers.start("s1", "sender")
-    run.workers.start("old", WHIMBREL_KAFKA=address)
+    run.workers.start("old", WHIMBREL_KAFKA=detour.bootstrap)
     run.play(SECONDS)
 
     async def works() -> bool:
         return run.watch.commits > COMMITS
 
     await eventually(works, 60)
+    detour.hold(run.names.book_journal)
+    await detour.caught()
+    run.workers.rest("old")
+    run.nemesis.note("kill -9", "old")
 
 
 async def takes_over(run: Run, name: str) -> None:
@@ -47,11 +51,7 @@ async def test_after_the_new_owners_fence_the_broker_refuses_it(names: Names, tm
         detoured() as (broker, detour),
         Run("late writer, after the fence", broker.bootstrap, names, tmp_path, provider(seed())) as run,
     ):
-        await dies_while_writing(run, detour.bootstrap)
-        detour.hold(names.book_journal)
-        await detour.caught()
-        run.workers.rest("old")
-        run.nemesis.note("kill -9", "old")
+        await dies_while_writing(run, detour)
         await takes_over(run, "new")
         errors = await detour.release()
         run.nemesis.note("late write", f"errors {errors}")
@@ -66,11 +66,7 @@ async def test_before_the_new_owners_fence_it_counts_once(names: Names, tmp_path
         detoured() as (broker, detour),
         Run("late writer, before the fence", broker.bootstrap, names, tmp_path, provider(seed())) as run,
     ):
-        await dies_while_writing(run, detour.bootstrap)
-        detour.hold(names.book_journal)
-        await detour.caught()
-        run.workers.rest("old")
-        run.nemesis.note("kill -9", "old")
+        await dies_while_writing(run, detour)
         errors = await detour.release()
         run.nemesis.note("late write", f"errors {errors}")
         assert errors, "nothing came late"
@@ -95,11 +91,7 @@ async def test_between_two_new_owners_the_first_of_which_died_before_its_first_b
             command=("tests.faults.worker",),
         ) as run,
     ):
-        await dies_while_writing(run, detour.bootstrap)
-        detour.hold(names.book_journal)
-        await detour.caught()
-        run.workers.rest("old")
-        run.nemesis.note("kill -9", "old")
+        await dies_while_writing(run, detour)
         failpoint = {FAILPOINT: f"{point}:kill:{PARTITIONS}", STRUCK: str(told)}
         run.workers.start("new", "triggers", None, (), **failpoint)
         run.workers["new"].wanted = False
