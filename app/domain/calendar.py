@@ -45,13 +45,10 @@ def first_instant(zone: str, day: date, minutes: int = MIDNIGHT) -> Instant:
 
     In a gap (also one of a whole day) that is the gap's end; in a fold, the first pass.
     """
-    shown = (day - EPOCH).days * DAY + minutes * MINUTE
-    wall = datetime.combine(day, datetime.min.time()) + timedelta(minutes=minutes)
     info = zone_info(zone)
-    instant = _instant(wall.replace(tzinfo=info, fold=0))
-    if local_clock(zone, instant) == shown:
-        return instant
-    return _change(zone, _instant(wall.replace(tzinfo=info, fold=1)), instant)
+    wall = datetime.combine(day, datetime.min.time()) + timedelta(minutes=minutes)
+    one, other = (_instant(wall.replace(tzinfo=info, fold=fold)) for fold in (0, 1))
+    return _change(zone, other, one) if other < one else one
 
 
 def change_of_offset(zone: str, begin: Instant, end: Instant) -> Instant:
@@ -92,8 +89,7 @@ def local_day(zone: str, instant: Instant) -> date:
 def _days_of(zone: str, half_day: int) -> tuple[date, tuple[tuple[Instant, date], ...]]:
     """Return the local day as half a day of UTC begins, and those that begin in its course: one at most, as a rule."""
     begin = half_day * _HALF_DAY
-    end = max(begin, min(begin + _HALF_DAY - 1, LATEST))
-    first, last = _last_begun(zone, begin), _last_begun(zone, end)
+    first, last = _last_begun(zone, begin), _last_begun(zone, min(begin + _HALF_DAY, LATEST))
     days = (days_after(first, ahead) for ahead in range(1, (last - first).days + 1))
     return first, tuple((first_instant(zone, day), day) for day in days)
 

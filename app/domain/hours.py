@@ -76,8 +76,6 @@ def _first_open(hours: Hours, zone: str, begin: Instant, end: Instant) -> Instan
 
     Where the clock is set back the same opening may come twice, and the window may be closed in between.
     """
-    if begin >= end:
-        return None
     changed = change_of_offset(zone, begin, end)
     found = (_opening(hours, zone, one, other) for one, other in ((begin, changed), (changed, end)))
     return next((instant for instant in found if instant is not None), None)

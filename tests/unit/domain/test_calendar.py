@@ -1,15 +1,27 @@
 """Local days and their moments in zones whose clocks do odd things (DOMAIN.md, section 4, Days)."""
 
+import struct
+from bisect import bisect_left
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
+from io import BytesIO
+from itertools import accumulate, pairwise
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.contract.instants import DAY, EARLIEST, HOUR, LATEST, MINUTE, Instant, instant_of, parse_instant
-from app.domain.calendar import LocalClock, days_after, first_instant, local_clock, local_day, minutes_of
+from app.contract.instants import DAY, EARLIEST, HOUR, LATEST, MINUTE, SECOND, Instant, instant_of, parse_instant
+from app.domain.calendar import (
+    LocalClock,
+    change_of_offset,
+    days_after,
+    first_instant,
+    local_clock,
+    local_day,
+    minutes_of,
+)
 
 ODD = (
     "Africa/Cairo",
@@ -31,14 +43,24 @@ ODD = (
     "Pacific/Kwajalein",
 )
 EPOCH = date(1970, 1, 1)
+START = parse_instant("2026-06-10T00:00:00Z")
+QUARTER = 15 * MINUTE
+OFFSETS = st.integers(-12 * 4, 14 * 4).map(lambda quarters: quarters * 15)
 
 
 def changes(zone: str) -> list[date]:
     """The days from 1985 to 2030 on which the zone's clocks change."""
     info = ZoneInfo(zone)
-    days = [date(1985, 1, 1) + timedelta(days=n) for n in range(45 * 365)]
-    offsets = [datetime(day.year, day.month, day.day, 12, tzinfo=UTC).astimezone(info).utcoffset() for day in days]
-    return [day for day, earlier, later in zip(days[1:], offsets, offsets[1:], strict=False) if earlier != later]
+
+    def offset(day: date) -> timedelta | None:
+        return datetime(day.year, day.month, day.day, 12, tzinfo=UTC).astimezone(info).utcoffset()
+
+    found = []
+    for week in (date(1985, 1, 1) + timedelta(weeks=n) for n in range(45 * 52)):
+        if offset(week) != offset(week + timedelta(weeks=1)):
+            days = [week + timedelta(days=n) for n in range(8)]
+            found += [day for before, day in pairwise(days) if offset(before) != offset(day)]
+    return found
 
 
 CHANGES = {zone: changes(zone) for zone in ODD}
@@ -196,6 +218,50 @@ def test_midnight_comes_again_where_a_change_of_zone_sets_it_back() -> None:
     assert clock.midnight(date(2026, 6, 11)) == parse_instant("2026-06-11T04:00:00Z")
     assert clock.midnight(date(2026, 6, 1)) == change
     assert LocalClock("UTC").midnight(date(2026, 6, 11)) == parse_instant("2026-06-11T00:00:00Z")
+
+
+def a_zone(change: Instant, before: int, after: int) -> ZoneInfo:
+    """A zone of no place, whose offset from UTC, in minutes, changes once."""
+    head = b"TZif" + bytes(16) + struct.pack(">6I", 0, 0, 0, 1, 2, 4)
+    offsets = b"".join(struct.pack(">ibb", offset * 60, 0, 0) for offset in (before, after))
+    return ZoneInfo.from_file(BytesIO(head + struct.pack(">ib", change // SECOND, 1) + offsets + b"ODD\0"))
+
+
+@given(change=st.integers(-192, 192), before=OFFSETS, after=OFFSETS, ahead=st.integers(-1, 1), at=st.integers(0, 95))
+@example(change=49, before=750, after=690, ahead=1, at=0)  # set back across midnight as it is noon in UTC
+def test_whenever_a_zone_s_clocks_change_its_days_and_moments_are_those_that_the_wall_has_shown(
+    change: int, before: int, after: int, ahead: int, at: int
+) -> None:
+    """By quarters of an hour: what the wall shows, and the latest that it has shown so far."""
+    quarters = range(-288, 288)
+    instants = [START + quarter * QUARTER for quarter in quarters]
+    shown = [
+        instant + (before if quarter < change else after) * MINUTE
+        for quarter, instant in zip(quarters, instants, strict=True)
+    ]
+    latest = list(accumulate(shown, max))
+    day = EPOCH + timedelta(days=START // DAY + ahead)
+    moment = instants[bisect_left(latest, START + ahead * DAY + at * QUARTER)]
+    name, zone = f"{change} {before} {after}", a_zone(START + change * QUARTER, before, after)
+    with patch("app.domain.calendar.zone_info", lambda _: zone):
+        assert first_instant(name, day, at * 15) == moment
+        assert [local_clock(name, instant) for instant in instants] == shown
+        assert [local_day(name, instant) for instant in instants] == [EPOCH + timedelta(wall // DAY) for wall in latest]
+
+
+@given(begin=st.integers(-DAY, DAY), end=st.integers(-DAY, DAY), before=OFFSETS, after=OFFSETS)
+@example(begin=-1, end=1, before=0, after=60)
+@example(begin=0, end=1, before=0, after=60)
+@example(begin=-SECOND, end=1, before=0, after=-60)
+@example(begin=-DAY, end=-1, before=0, after=60)
+def test_the_change_of_a_zone_s_offset_is_found_to_the_second(
+    begin: Instant, end: Instant, before: int, after: int
+) -> None:
+    begin, end = START + min(begin, end), START + max(begin, end)
+    expected = START if begin < START <= end and before != after else end
+    zone = a_zone(START, before, after)
+    with patch("app.domain.calendar.zone_info", lambda _: zone):
+        assert change_of_offset("", begin, end) == expected
 
 
 def test_days_beyond_the_calendar_are_its_ends() -> None:

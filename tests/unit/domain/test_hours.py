@@ -1,6 +1,6 @@
 """Sending hours, and holidays (DOMAIN.md, section 4, Held)."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -109,6 +109,13 @@ def test_hours_that_never_allow_anything_have_no_opening() -> None:
     assert opening(Hours(weekdays=()), "12:00") is None
 
 
+def test_hours_are_looked_at_for_400_days() -> None:
+    today = date(2026, 6, 10)
+    for off, expected in ((399, at("2027-07-14 00:00")), (400, None)):
+        company = a_company(holidays=Holidays(dates=tuple(today + timedelta(days=n) for n in range(off))))
+        assert opening(Hours(skip_holidays=True), "12:00", company) == expected
+
+
 def written(instant: Instant | None) -> str:
     return format_instant(instant or 0)
 
@@ -128,6 +135,15 @@ def test_where_the_clock_is_set_back_a_window_opens_at_the_first_instant_that_sh
     """New York, 1 November 2026: 01:59 EDT is 05:59 UTC, and 01:00 EST follows."""
     found = written(opening(Hours(window=window), f"2026-11-01T{time}:00Z"))
     assert found == f"2026-11-0{2 if time > expected else 1}T{expected}:00Z"
+
+
+def test_after_the_clock_was_set_back_across_midnight_the_day_that_had_begun_opens_yet() -> None:
+    """St. John's, 2010: at 00:01 of the 7th, 02:31 UTC, the clock went back to 23:01 of the 6th."""
+    clock, company = LocalClock("America/St_Johns"), a_company(time_zone="America/St_Johns")
+    for time in ("2010-11-07T02:30:00Z", "2010-11-07T02:40:00Z"):
+        assert written(opens(OFFICE, company, clock, at(time), send_at=None)) == "2010-11-07T11:30:00Z"
+    evening = Hours(window=(23 * 60, 24 * 60))
+    assert written(opens(evening, company, clock, at("2010-11-07T02:30:00Z"), send_at=None)) == "2010-11-07T02:31:00Z"
 
 
 def test_on_a_day_that_does_not_exist_nothing_opens() -> None:
