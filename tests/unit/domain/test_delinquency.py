@@ -2,22 +2,14 @@
 
 from datetime import date, timedelta
 
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
 from msgspec.structs import replace
 
-from app.domain.account import Episode
-from app.domain.book import new_book
+from app.domain.account import Account, Episode
+from app.domain.book import Book, new_book
+from app.domain.card import Card
 from app.domain.companies import Exclusion
-from app.domain.delinquency import (
-    HORIZON,
-    filed,
-    next_flip,
-    projected,
-    settle,
-    settle_silently,
-    zone_key,
-)
+from app.domain.delinquency import filed, next_flip, projected, settle, settle_silently, zone_key
 from tests.builders import a_book, a_company, an_account, an_invoice, at, some_details
 
 ACME = a_company()
@@ -34,6 +26,13 @@ def test_an_unknown_account_s_invoices_are_not_moved_in() -> None:
     assert zone_key(UNKNOWN.account) == ""
 
 
+@pytest.mark.parametrize("account", [an_account(details=None), an_account(clock=None)])
+def test_without_its_details_or_its_clock_an_account_s_invoices_are_left_alone(account: Account) -> None:
+    book = Book(account, {"i1": an_invoice("i1"), "i2": an_invoice("i2", since=TODAY)})
+    assert settle(book, ACME, at("2026-06-20 12:00")) is book
+    assert settle_silently(book, ACME, at("2026-06-20 12:00")) is book
+
+
 def test_what_is_delinquent_or_not_open_has_no_projected_date() -> None:
     assert projected(a_book(), an_invoice(since=TODAY), ACME, TODAY) is None
     assert projected(a_book(), an_invoice(status="paid"), ACME, TODAY) is None
@@ -46,38 +45,26 @@ def test_the_next_flip_is_the_earliest_of_all_invoices() -> None:
     assert next_flip(a_book(), ACME, at("2026-07-01 00:00")) is None
 
 
+def test_nothing_is_looked_for_beyond_the_day_that_is_asked_about() -> None:
+    book = a_book(an_invoice())
+    assert next_flip(book, ACME, at("2026-06-14 23:59")) is None
+    assert next_flip(book, ACME, at("2026-06-15 00:01")) == at("2026-06-15 00:00")
+
+
 def test_an_invoice_that_should_be_in_by_now_is_moved_in_at_the_next_midnight() -> None:
     """As when an exclusion is taken out of the configuration in the course of its day."""
     book = a_book(an_invoice(due_on=date(2026, 5, 20)), account=an_account(done=at("2026-06-01 12:00")))
     assert next_flip(book, ACME, at("2026-07-01 00:00")) == at("2026-06-02 00:00")
 
 
-@given(
-    excluded=st.sets(st.integers(0, 6)),
-    checked=st.none() | st.sets(st.integers(0, 6)),
-    grace=st.integers(0, 40),
-    override=st.none() | st.integers(-10, 60),
-)
-def test_the_projected_date_is_the_first_allowed_day_on_or_after_nominal_date_and_override(
-    excluded: set[int], checked: set[int] | None, grace: int, override: int | None
-) -> None:
-    company = a_company(exclusions=tuple(Exclusion(weekday=day) for day in excluded))
-    grace_until = None if override is None else TODAY + timedelta(days=override)
-    details = some_details(grace_until=grace_until, check_weekdays=None if checked is None else tuple(sorted(checked)))
-    invoice = an_invoice(grace_days=grace)
-    allowed = set(range(7)) - excluded if checked is None else checked - excluded
-    first = max(invoice.due_on + timedelta(days=max(1, grace)), grace_until or date.min)
-    week = [first + timedelta(days=n) for n in range(7)]
-    expected = next((day for day in week if day.weekday() in allowed), None)
-    assert projected(a_book(invoice, account=an_account(details=details)), invoice, company, TODAY) == expected
-
-
-def test_beyond_the_horizon_no_date_is_in_sight() -> None:
+@pytest.mark.parametrize(("excluded", "today", "ahead"), [(400, 1, 400), (401, 1, None), (401, 16, 401)])
+def test_a_date_is_in_sight_if_it_is_no_more_than_400_days_ahead(excluded: int, today: int, ahead: int | None) -> None:
+    """Of nominal date, 15 June, or today."""
     first = date(2026, 6, 15)
-    days = [first + timedelta(days=n) for n in range(HORIZON.days + 1)]
+    days = [first + timedelta(days=n) for n in range(excluded)]
     company = a_company(exclusions=tuple(Exclusion(day=day.day, month=day.month, year=day.year) for day in days))
-    assert projected(a_book(an_invoice()), an_invoice(), company, TODAY) is None
-    assert projected(a_book(an_invoice()), an_invoice(), company, TODAY + timedelta(days=60)) == days[-1] + timedelta(1)
+    expected = None if ahead is None else first + timedelta(days=ahead)
+    assert projected(a_book(an_invoice()), an_invoice(), company, date(2026, 6, today)) == expected
 
 
 def test_settling_twice_changes_nothing_the_second_time() -> None:
@@ -97,6 +84,20 @@ def test_the_index_files_an_invoice_under_the_first_day_it_may_be_moved_in() -> 
 def test_the_index_files_an_account_under_its_own_zone_or_its_company() -> None:
     assert zone_key(an_account()) == "company:acme"
     assert zone_key(an_account(details=some_details(time_zone="Asia/Tokyo"))) == "Asia/Tokyo"
+
+
+@pytest.mark.parametrize("time_zone", ["America/New_York", "Europe/Berlin", None])
+def test_a_card_is_filed_under_its_account_s_zone(time_zone: str | None) -> None:
+    cards = {
+        zone: Card(zone, "visa", "4242", "2026-08", autopay=True, since=0, zone_key=zone)
+        for zone in ("", "Europe/Berlin", "company:acme")
+    }
+    account = an_account(details=some_details(time_zone=time_zone))
+    after = filed(Book(account, cards=cards), TODAY)
+    for zone, card in cards.items():
+        assert after.cards[zone] == replace(card, zone_key=time_zone or "company:acme")
+        assert (after.cards[zone] is card) == (zone == (time_zone or "company:acme"))
+    assert filed(after, TODAY) is after
 
 
 def test_check_weekdays_and_a_minimum_make_an_account_irregular() -> None:
