@@ -11,7 +11,6 @@ from app.contract.instants import DAY, LATEST, MINUTE, SECOND, Instant
 EPOCH = date(1970, 1, 1)
 EPOCH_DATETIME = datetime(1970, 1, 1, tzinfo=UTC)
 MIDNIGHT = 0
-_HALF_DAY: Instant = DAY // 2
 
 
 @lru_cache(maxsize=2048)
@@ -78,7 +77,7 @@ def _change(zone: str, before: Instant, after: Instant) -> Instant:
 @lru_cache(maxsize=1 << 12)
 def local_day(zone: str, instant: Instant) -> date:
     """Return the local day at `instant`: the last one begun, even where a fold takes the clock back before midnight."""
-    day, later = _days_of(zone, instant // _HALF_DAY)
+    day, later = _days_of(zone, instant // DAY)
     for begin, begun in later:
         if begin <= instant:
             day = begun
@@ -86,10 +85,10 @@ def local_day(zone: str, instant: Instant) -> date:
 
 
 @lru_cache(maxsize=1 << 14)
-def _days_of(zone: str, half_day: int) -> tuple[date, tuple[tuple[Instant, date], ...]]:
-    """Return the local day as half a day of UTC begins, and those that begin in its course: one at most, as a rule."""
-    begin = half_day * _HALF_DAY
-    first, last = _last_begun(zone, begin), _last_begun(zone, min(begin + _HALF_DAY, LATEST))
+def _days_of(zone: str, utc_day: int) -> tuple[date, tuple[tuple[Instant, date], ...]]:
+    """Return the local day as a day of UTC begins, and those that begin in its course: one, as a rule."""
+    begin = utc_day * DAY
+    first, last = _last_begun(zone, begin), _last_begun(zone, min(begin + DAY, LATEST))
     days = (days_after(first, ahead) for ahead in range(1, (last - first).days + 1))
     return first, tuple((first_instant(zone, day), day) for day in days)
 
