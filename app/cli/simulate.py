@@ -17,6 +17,7 @@ from app.domain.rules import Rulebook
 from app.engine.heart import Heart
 from app.errors import WhimbrelError
 from app.simulate.lines import Lines
+from app.simulate.log import Numbered, by_subject
 from app.simulate.run import Breach, Span, courses
 from app.triggers import REGISTRY
 
@@ -65,38 +66,42 @@ def said(events: Path, breach: Breach) -> str:
 
 def _simulated(lines: IO[bytes], size: int, rulebook: Rulebook, span: Span, file: IO[bytes]) -> Sequence[Breach]:
     """Write the decisions to `file`, and tell on stderr how far it is, and what it came to."""
-    begun, decided, reading = time.monotonic(), Lines(), _Reading(lines)
+    begun, decided, playing = time.monotonic(), Lines(), _Playing()
+    breaches: list[Breach] = []
     try:
         with _bar() as bar:
-            told = reading.told(bar, size, decided)
-            _, breaches = courses(told, Heart(rulebook, span.begin, decided), span)
+            groups = playing.told(bar, size, by_subject(lines), decided)
+            for _ in courses(groups, Heart(rulebook, span.begin, decided), span, breaches):
+                decided.forget()
         file.writelines(decided.in_order())
     except KeyboardInterrupt:
-        typer.echo(f"interrupted after {reading.events:,} events: {file.name} is incomplete", err=True)
+        typer.echo(f"interrupted after {playing.events:,} events: {file.name} is incomplete", err=True)
         raise typer.Exit(130) from None
     seconds = time.monotonic() - begun
-    rate = (reading.events + decided.count_written) / max(seconds, 0.001)
-    summary = f"{reading.events:,} events, {decided.count_written:,} decisions in {seconds:.1f} s: {rate:,.0f} a second"
+    rate = (playing.events + decided.count_written) / max(seconds, 0.001)
+    summary = f"{playing.events:,} events, {decided.count_written:,} decisions in {seconds:.1f} s: {rate:,.0f} a second"
     typer.echo(summary, err=True)
-    return breaches
+    return sorted(breaches)
 
 
-class _Reading:
-    """The lines of a file, counted as they are read."""
+class _Playing:
+    """The lines of a file, counted as they are played."""
 
-    def __init__(self, lines: Iterable[bytes]) -> None:
+    def __init__(self) -> None:
         self.events = 0
-        self._lines = lines
 
-    def told(self, bar: Progress, size: int, decided: Lines) -> Iterator[bytes]:
-        """Yield the lines, and tell the bar how many there were."""
+    def told(
+        self, bar: Progress, size: int, groups: Iterable[Sequence[Numbered]], decided: Lines
+    ) -> Iterator[Sequence[Numbered]]:
+        """Yield the lines of each subject, and tell the bar how many there were."""
         task = bar.add_task("", total=size, events=0, decisions=0, rate=0)
-        begun, done = time.monotonic(), 0
-        for line in self._lines:
-            yield line
-            self.events += 1
-            done += len(line)
-            if self.events % TOLD_EVERY == 0:
+        begun, done, told = time.monotonic(), 0, 0
+        for lines in groups:
+            yield lines
+            self.events += len(lines)
+            done += sum(len(line) for _, line in lines)
+            if self.events - told >= TOLD_EVERY:
+                told = self.events
                 rate = (self.events + decided.count_written) / (time.monotonic() - begun)
                 bar.update(task, completed=done, events=self.events, decisions=decided.count_written, rate=rate)
         bar.update(task, completed=size, events=self.events, decisions=decided.count_written)

@@ -20,6 +20,7 @@ from app.engine.foresight import Draft
 from app.engine.heart import Heart
 from app.engine.ledger import Ledger
 from app.engine.standing import NEVER
+from app.simulate.log import by_subject
 from app.simulate.run import Breach, Notes, Span, courses
 
 
@@ -103,8 +104,9 @@ def forecast(standing: Standing, rulebook: Rulebook, live_since: Instant, ahead:
 def standings(lines: Iterable[bytes], rulebook: Rulebook, at: Instant) -> tuple[list[Standing], list[Breach]]:
     """Play a file from its beginning up to `at`, as `simulate` does: how each account and login stands then."""
     notes = Notes()
-    found, breaches = courses(lines, Heart(rulebook, NEVER, notes), Span(NEVER, at))
-    return [Standing(course.book, notes) for course in found], breaches
+    breaches: list[Breach] = []
+    found = courses(by_subject(lines), Heart(rulebook, NEVER, notes), Span(NEVER, at), breaches)
+    return [Standing(course.book, notes) for course in found], sorted(breaches)
 
 
 class _Noting(Draft):

@@ -1,6 +1,6 @@
 """Plays a history, account by account, through the heart."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
 import msgspec
@@ -13,6 +13,7 @@ from app.domain.decision import Decision
 from app.domain.occasion import Decided
 from app.domain.rules import Rulebook
 from app.engine.heart import Heart, book_of
+from app.simulate.log import Numbered, by_subject
 
 
 class Pause(msgspec.Struct, frozen=True, order=True):
@@ -37,7 +38,7 @@ class Span(msgspec.Struct, frozen=True):
         return instant
 
 
-class Breach(msgspec.Struct, frozen=True):
+class Breach(msgspec.Struct, frozen=True, order=True):
     """A line that breaks the contract."""
 
     line: int
@@ -117,6 +118,11 @@ class Memory:
         """Count one more; earlier days are forgotten."""
         self._caps[account, contact] = {day: self.count(account, contact, day) + 1}
 
+    def forget(self) -> None:
+        """Remember nothing of any account: those that were played are done with."""
+        self._decided.clear()
+        self._caps.clear()
+
 
 class Notes(Memory):
     """A ledger in memory. Decisions stand in the order they were made, account by account."""
@@ -135,28 +141,32 @@ class Notes(Memory):
 
 def simulate(lines: Iterable[bytes], rulebook: Rulebook, span: Span) -> tuple[Sequence[Decision], Sequence[Breach]]:
     """Return all decisions of the span, in the order they were made, and all breaches of the contract."""
-    notes = Notes()
-    _, breaches = courses(lines, Heart(rulebook, span.begin, notes), span)
+    notes, breaches = Notes(), list[Breach]()
+    for _ in courses(by_subject(lines), Heart(rulebook, span.begin, notes), span, breaches):
+        pass
     ordered = sorted(notes.decisions, key=lambda d: (d.decided_at, d.moment, d.rule, d.subject))
-    return ordered, breaches
+    return ordered, sorted(breaches)
 
 
-def courses(lines: Iterable[bytes], heart: Heart, span: Span) -> tuple[Iterable[Course], list[Breach]]:
-    """Return the courses of all accounts and logins, come to their end, and all breaches of the contract."""
-    breaches: list[Breach] = []
-    found: dict[str, Course] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            fact = decode(line, None, keyed=False)
-            whose = book_of(fact)
-            course = found.get(whose) or found.setdefault(whose, Course(whose, heart, span))
-            course.read(fact)
-        except UnknownType:
-            continue
-        except ContractError as error:
-            breaches.append(Breach(number, error.field, error.reason))
-    for course in found.values():
-        course.finish()
-    return found.values(), breaches
+def courses(
+    groups: Iterable[Sequence[Numbered]], heart: Heart, span: Span, breaches: list[Breach]
+) -> Iterator[Course]:
+    """Yield the courses of all accounts and logins, each come to its end; put breaches of the contract to `breaches`.
+
+    They come one after the other, so that what one of them needs is at hand and nobody has to keep it.
+    """
+    for lines in groups:
+        found: dict[str, Course] = {}
+        for number, line in lines:
+            try:
+                fact = decode(line, None, keyed=False)
+                whose = book_of(fact)
+                course = found.get(whose) or found.setdefault(whose, Course(whose, heart, span))
+                course.read(fact)
+            except UnknownType:
+                continue
+            except ContractError as error:
+                breaches.append(Breach(number, error.field, error.reason))
+        for course in found.values():
+            course.finish()
+            yield course

@@ -16,6 +16,7 @@ from app.engine.writing import as_line
 from app.errors import WhimbrelError
 from app.simulate import run
 from app.simulate.lines import Lines
+from app.simulate.log import by_subject
 from app.triggers import REGISTRY
 
 CONFIG = Path(__file__).parents[3] / "deploy" / "config"
@@ -93,7 +94,8 @@ def test_lines_come_in_the_order_of_decisions_however_few_are_held_in_memory(mos
     config = load_dir(CONFIG, REGISTRY)
     rulebook = Rulebook(config.rules, config.companies)
     decided = Lines(most)
-    run.courses(history(8), Heart(rulebook, span().begin, decided), span())
+    for _ in run.courses(by_subject(history(8)), Heart(rulebook, span().begin, decided), span(), []):
+        decided.forget()
     expected, _ = run.simulate(history(8), rulebook, span())
     assert list(map(json.loads, decided.in_order())) == list(map(as_line, expected))
     assert decided.count_written == len(expected)
