@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 from app.contract.codec import Fact
+from app.contract.types import Data
 from app.domain.book import Book
 from app.domain.occasion import Occasion
 from app.domain.rules import Rule, Rulebook
@@ -14,17 +15,18 @@ from app.triggers.base import EventTrigger, Occurrence
 def called_up(before: Book, book: Book, fact: Fact, rulebook: Rulebook) -> list[Occasion]:
     """Return the occasions, in order of rule and subject, by the versions in force at the fact's time."""
     found: list[Occasion] = []
-    for trigger in _with_rules(rulebook):
-        occurrence = trigger.occurs(before, book, fact)
+    for trigger in _looking_at(type(fact.data), rulebook):
+        occurrence = trigger.occurs(before, book, fact, fact.data)
         if occurrence is not None:
             found += _occasions(trigger, occurrence, fact, rulebook)
     found.sort(key=lambda occasion: (occasion.rule, occasion.subject))
     return found
 
 
-@lru_cache(maxsize=16)
-def _with_rules(rulebook: Rulebook) -> list[EventTrigger]:
-    return [trigger for trigger in EVENT_TRIGGERS if rulebook.rule_ids_of(trigger.id)]
+@lru_cache(maxsize=256)
+def _looking_at(data: type[Data], rulebook: Rulebook) -> list[EventTrigger]:
+    """Return the triggers that such a fact concerns and that have rules."""
+    return [trigger for trigger in EVENT_TRIGGERS if trigger.data is data and rulebook.rule_ids_of(trigger.id)]
 
 
 def _occasions(trigger: EventTrigger, occurrence: Occurrence, fact: Fact, rulebook: Rulebook) -> list[Occasion]:

@@ -148,9 +148,7 @@ def simulate(lines: Iterable[bytes], rulebook: Rulebook, span: Span) -> tuple[Se
     return ordered, sorted(breaches)
 
 
-def courses(
-    groups: Iterable[Sequence[Numbered]], heart: Heart, span: Span, breaches: list[Breach]
-) -> Iterator[Course]:
+def courses(groups: Iterable[Sequence[Numbered]], heart: Heart, span: Span, breaches: list[Breach]) -> Iterator[Course]:
     """Yield the courses of all accounts and logins, each come to its end; put breaches of the contract to `breaches`.
 
     They come one after the other, so that what one of them needs is at hand and nobody has to keep it.

@@ -14,10 +14,9 @@ class Variables(AccountVariables, frozen=True, kw_only=True):
     kind: str
 
 
-def occurs(_before: Book, _after: Book, fact: Fact) -> Occurrence | None:
+def occurs(_before: Book, _after: Book, fact: Fact, data: AddressChanged) -> Occurrence | None:
     """A change of more than spaces and case; empty and absent are equal."""
-    data = fact.data
-    if not isinstance(data, AddressChanged) or _plain(data.old) == _plain(data.new):
+    if _plain(data.old) == _plain(data.new):
         return None
     return Occurrence(subject("event", fact.source, fact.id), facts={"kind": data.kind})
 
@@ -37,6 +36,7 @@ def message(present: Present, occasion: Occasion) -> Variables:
 
 TRIGGER = EventTrigger(
     id="account_address_changed",
+    data=AddressChanged,
     categories=("general",),
     variables=Variables,
     message=message,

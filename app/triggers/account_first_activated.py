@@ -1,6 +1,7 @@
 """14: an account's status activates for the first time ever."""
 
 from app.contract.codec import Fact
+from app.contract.types import AccountUpdated
 from app.domain.book import Book
 from app.domain.keys import subject
 from app.domain.occasion import Occasion
@@ -11,7 +12,7 @@ class Variables(AccountVariables, frozen=True, kw_only=True):
     """The account."""
 
 
-def occurs(before: Book, after: Book, _fact: Fact) -> Occurrence | None:
+def occurs(before: Book, after: Book, _fact: Fact, _data: AccountUpdated) -> Occurrence | None:
     """Activated just now, by `account.updated`."""
     if before.account.activated is not None or after.account.activated != "updated":
         return None
@@ -25,6 +26,7 @@ def message(present: Present, _occasion: Occasion) -> Variables:
 
 TRIGGER = EventTrigger(
     id="account_first_activated",
+    data=AccountUpdated,
     categories=("general",),
     variables=Variables,
     message=message,

@@ -9,7 +9,7 @@ import msgspec
 
 from app.contract.codec import Fact
 from app.contract.instants import Instant
-from app.contract.types import PaymentFailed, PaymentRefunded, PaymentSucceeded
+from app.contract.types import Data, PaymentFailed, PaymentRefunded, PaymentSucceeded
 from app.domain.book import Book
 from app.domain.companies import Company
 from app.domain.invoice import Invoice
@@ -152,8 +152,10 @@ class EventTrigger(Trigger):
 
     superseded_by: Callable[[Present, Occasion], tuple[str, str] | None] = lambda _present, _occasion: None
     """The (trigger, subject) that says the same already, if one was sent or held; None where there is none."""
-    occurs: Callable[[Book, Book, Fact], Occurrence | None]
-    """(before, after, fact) -> what a message is called for, None where the fact is no occurrence."""
+    data: type[Data]
+    """The one kind of fact that it looks at."""
+    occurs: Callable[[Book, Book, Fact, Any], Occurrence | None]
+    """(before, after, fact, its `data`) -> what a message is called for, None where the fact is no occurrence."""
 
 
 @dataclass(frozen=True, kw_only=True)

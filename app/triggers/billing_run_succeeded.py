@@ -39,11 +39,8 @@ class Variables(AccountVariables, frozen=True, kw_only=True):
     invoice: MaybeInvoice
 
 
-def occurs(_before: Book, _after: Book, fact: Fact) -> Occurrence | None:
+def occurs(_before: Book, _after: Book, _fact: Fact, data: RunCompleted) -> Occurrence | None:
     """Each run."""
-    data = fact.data
-    if not isinstance(data, RunCompleted):
-        return None
     said = msgspec.to_builtins(Said(data.billed_on, data.total))
     return Occurrence(subject("run", data.run_id), data.invoice_id, said)
 
@@ -67,6 +64,7 @@ def message(present: Present, occasion: Occasion) -> Variables:
 
 TRIGGER = EventTrigger(
     id="billing_run_succeeded",
+    data=RunCompleted,
     variables=Variables,
     message=message,
     holds=happened,

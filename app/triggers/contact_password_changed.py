@@ -14,12 +14,10 @@ class Variables(AccountVariables, frozen=True, kw_only=True):
     via: str | None
 
 
-def occurs(_before: Book, _after: Book, fact: Fact) -> Occurrence | None:
+def occurs(_before: Book, _after: Book, fact: Fact, data: PasswordChanged) -> Occurrence | None:
     """Each change."""
-    if not isinstance(fact.data, PasswordChanged):
-        return None
     about = subject("event", fact.source, fact.id)
-    return Occurrence(about, facts={"via": fact.data.via}, contact=fact.data.contact_id)
+    return Occurrence(about, facts={"via": data.via}, contact=data.contact_id)
 
 
 def message(present: Present, occasion: Occasion) -> Variables:
@@ -29,6 +27,7 @@ def message(present: Present, occasion: Occasion) -> Variables:
 
 TRIGGER = EventTrigger(
     id="contact_password_changed",
+    data=PasswordChanged,
     audience="contact",
     variables=Variables,
     message=message,

@@ -17,11 +17,8 @@ class Variables(AccountVariables, frozen=True, kw_only=True):
     custom_message: str | None
 
 
-def occurs(_before: Book, _after: Book, fact: Fact) -> Occurrence | None:
+def occurs(_before: Book, _after: Book, fact: Fact, data: ContractSent) -> Occurrence | None:
     """Each sending, again too."""
-    data = fact.data
-    if not isinstance(data, ContractSent):
-        return None
     about = subject("contract", data.contract_id, fact.source, fact.id)
     said = {"sign_url": data.sign_url, "custom_message": data.custom_message}
     return Occurrence(about, data.contract_id, said, contact=data.contact_id)
@@ -34,6 +31,7 @@ def message(present: Present, occasion: Occasion) -> Variables:
 
 TRIGGER = EventTrigger(
     id="contract_pending_signature",
+    data=ContractSent,
     audience="contact",
     variables=Variables,
     message=message,

@@ -14,11 +14,8 @@ class Variables(AccountVariables, frozen=True, kw_only=True):
     copy_url: str | None
 
 
-def occurs(_before: Book, _after: Book, fact: Fact) -> Occurrence | None:
+def occurs(_before: Book, _after: Book, fact: Fact, data: SignedCopySent) -> Occurrence | None:
     """Each sending."""
-    data = fact.data
-    if not isinstance(data, SignedCopySent):
-        return None
     about = subject("contract", data.contract_id, fact.source, fact.id)
     return Occurrence(about, data.contract_id, {"copy_url": data.copy_url}, contact=data.contact_id)
 
@@ -30,6 +27,7 @@ def message(present: Present, occasion: Occasion) -> Variables:
 
 TRIGGER = EventTrigger(
     id="contract_signed_copy",
+    data=SignedCopySent,
     audience="contact",
     variables=Variables,
     message=message,

@@ -12,14 +12,14 @@ class Variables(InvoiceVariables, frozen=True, kw_only=True):
     """The invoice."""
 
 
-def occurs(before: Book, after: Book, fact: Fact) -> Occurrence | None:
+def occurs(before: Book, after: Book, _fact: Fact, data: InvoiceIssued) -> Occurrence | None:
     """An issued invoice has just become the initial one; the activation must have come by `account.updated`."""
     account = after.account
-    if not isinstance(fact.data, InvoiceIssued) or account.activated != "updated":
+    if account.activated != "updated":
         return None
-    if before.account.initial_invoice is not None or account.initial_invoice != fact.data.invoice_id:
+    if before.account.initial_invoice is not None or account.initial_invoice != data.invoice_id:
         return None
-    return Occurrence(subject("account", account.account_id), fact.data.invoice_id)
+    return Occurrence(subject("account", account.account_id), data.invoice_id)
 
 
 def holds(present: Present, occasion: Occasion) -> bool:
@@ -33,4 +33,6 @@ def message(present: Present, occasion: Occasion) -> Variables:
     return Variables(**invoice_variables(present, occasion))
 
 
-TRIGGER = EventTrigger(id="initial_invoice", variables=Variables, message=message, holds=holds, occurs=occurs)
+TRIGGER = EventTrigger(
+    id="initial_invoice", data=InvoiceIssued, variables=Variables, message=message, holds=holds, occurs=occurs
+)

@@ -24,11 +24,8 @@ class Variables(AccountVariables, frozen=True, kw_only=True):
     invoice: MaybeInvoice
 
 
-def occurs(_before: Book, _after: Book, fact: Fact) -> Occurrence | None:
+def occurs(_before: Book, _after: Book, fact: Fact, data: InvoiceEmailed) -> Occurrence | None:
     """Each time."""
-    data = fact.data
-    if not isinstance(data, InvoiceEmailed):
-        return None
     about = subject("invoice", data.invoice_id, fact.source, fact.id)
     return Occurrence(about, data.invoice_id, contact=data.contact_id)
 
@@ -40,6 +37,7 @@ def message(present: Present, occasion: Occasion) -> Variables:
 
 TRIGGER = EventTrigger(
     id="invoice_emailed",
+    data=InvoiceEmailed,
     audience="contact",
     variables=Variables,
     message=message,

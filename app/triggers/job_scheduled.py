@@ -20,11 +20,8 @@ class Variables(AccountVariables, frozen=True, kw_only=True):
     technician: str
 
 
-def occurs(before: Book, _after: Book, fact: Fact) -> Occurrence | None:
+def occurs(before: Book, _after: Book, fact: Fact, data: JobScheduled) -> Occurrence | None:
     """Scheduled for the first time, again after it was unscheduled, or for another start."""
-    data = fact.data
-    if not isinstance(data, JobScheduled):
-        return None
     known = before.jobs.get(data.job_id)
     if known is not None and known.scheduled and known.starts_at == data.starts_at:
         return None
@@ -58,6 +55,7 @@ def message(present: Present, occasion: Occasion) -> Variables:
 
 TRIGGER = EventTrigger(
     id="job_scheduled",
+    data=JobScheduled,
     categories=("general",),
     variables=Variables,
     message=message,

@@ -26,10 +26,9 @@ class Variables(AccountVariables, frozen=True, kw_only=True):
     invoice_number: str | None
 
 
-def occurs(_before: Book, _after: Book, fact: Fact) -> Occurrence | None:
+def occurs(_before: Book, _after: Book, fact: Fact, data: LateFeeApplied) -> Occurrence | None:
     """Each automatic fee; one applied by hand is none."""
-    data = fact.data
-    if not isinstance(data, LateFeeApplied) or not data.automatic:
+    if not data.automatic:
         return None
     about = subject("invoice", data.invoice_id, fact.source, fact.id)
     return Occurrence(about, data.invoice_id, {"amount": data.amount, "currency": data.currency})
@@ -46,4 +45,6 @@ def message(present: Present, occasion: Occasion) -> Variables:
     )
 
 
-TRIGGER = EventTrigger(id="late_fee_applied", variables=Variables, message=message, holds=happened, occurs=occurs)
+TRIGGER = EventTrigger(
+    id="late_fee_applied", data=LateFeeApplied, variables=Variables, message=message, holds=happened, occurs=occurs
+)

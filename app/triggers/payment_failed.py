@@ -32,10 +32,9 @@ class Variables(AccountVariables, frozen=True, kw_only=True):
     retry_on: date | None
 
 
-def occurs(_before: Book, _after: Book, fact: Fact) -> Occurrence | None:
+def occurs(_before: Book, _after: Book, _fact: Fact, data: PaymentFailed) -> Occurrence | None:
     """Each failed autopay attempt; a manual payment's failure is none."""
-    data = fact.data
-    if not isinstance(data, PaymentFailed) or not data.autopay:
+    if not data.autopay:
         return None
     said = {
         **amount_and_method(data),
@@ -51,4 +50,6 @@ def message(present: Present, occasion: Occasion) -> Variables:
     return msgspec.convert(as_told(present, occasion), Variables)
 
 
-TRIGGER = EventTrigger(id="payment_failed", variables=Variables, message=message, holds=happened, occurs=occurs)
+TRIGGER = EventTrigger(
+    id="payment_failed", data=PaymentFailed, variables=Variables, message=message, holds=happened, occurs=occurs
+)

@@ -14,10 +14,9 @@ class Variables(PaymentVariables, frozen=True, kw_only=True):
     """The payment."""
 
 
-def occurs(_before: Book, _after: Book, fact: Fact) -> Occurrence | None:
+def occurs(_before: Book, _after: Book, _fact: Fact, data: PaymentSucceeded) -> Occurrence | None:
     """Each payment with a receipt requested, by autopay or not."""
-    data = fact.data
-    if not isinstance(data, PaymentSucceeded) or not data.receipt_requested:
+    if not data.receipt_requested:
         return None
     return Occurrence(subject("payment", data.payment_id), data.payment_id, paid(data), contact=data.receipt_contact_id)
 
@@ -29,6 +28,7 @@ def message(present: Present, occasion: Occasion) -> Variables:
 
 TRIGGER = EventTrigger(
     id="payment_receipt",
+    data=PaymentSucceeded,
     audience="receipt",
     variables=Variables,
     message=message,

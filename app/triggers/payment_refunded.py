@@ -27,11 +27,8 @@ class Variables(AccountVariables, frozen=True, kw_only=True):
     method: Method
 
 
-def occurs(_before: Book, _after: Book, fact: Fact) -> Occurrence | None:
+def occurs(_before: Book, _after: Book, _fact: Fact, data: PaymentRefunded) -> Occurrence | None:
     """Each refund."""
-    data = fact.data
-    if not isinstance(data, PaymentRefunded):
-        return None
     return Occurrence(subject("refund", data.refund_id), data.payment_id, amount_and_method(data))
 
 
@@ -40,4 +37,6 @@ def message(present: Present, occasion: Occasion) -> Variables:
     return msgspec.convert(as_told(present, occasion), Variables)
 
 
-TRIGGER = EventTrigger(id="payment_refunded", variables=Variables, message=message, holds=happened, occurs=occurs)
+TRIGGER = EventTrigger(
+    id="payment_refunded", data=PaymentRefunded, variables=Variables, message=message, holds=happened, occurs=occurs
+)

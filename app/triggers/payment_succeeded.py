@@ -14,10 +14,9 @@ class Variables(PaymentVariables, frozen=True, kw_only=True):
     """The payment."""
 
 
-def occurs(_before: Book, _after: Book, fact: Fact) -> Occurrence | None:
+def occurs(_before: Book, _after: Book, _fact: Fact, data: PaymentSucceeded) -> Occurrence | None:
     """Each autopay payment; one made by hand is none."""
-    data = fact.data
-    if not isinstance(data, PaymentSucceeded) or not data.autopay:
+    if not data.autopay:
         return None
     return Occurrence(subject("payment", data.payment_id), data.payment_id, paid(data))
 
@@ -27,4 +26,6 @@ def message(present: Present, occasion: Occasion) -> Variables:
     return msgspec.convert(as_told(present, occasion), Variables)
 
 
-TRIGGER = EventTrigger(id="payment_succeeded", variables=Variables, message=message, holds=happened, occurs=occurs)
+TRIGGER = EventTrigger(
+    id="payment_succeeded", data=PaymentSucceeded, variables=Variables, message=message, holds=happened, occurs=occurs
+)

@@ -20,11 +20,8 @@ class Variables(AccountVariables, frozen=True, kw_only=True):
     cycle_end: date
 
 
-def occurs(before: Book, after: Book, fact: Fact) -> Occurrence | None:
+def occurs(before: Book, after: Book, _fact: Fact, data: UsageRecorded) -> Occurrence | None:
     """The cycle has seen no percentage as high; rules up to it come up. A record of an older cycle is ignored."""
-    data = fact.data
-    if not isinstance(data, UsageRecorded):
-        return None
     usage, known = after.usages[data.policy_id], before.usages.get(data.policy_id)
     if usage.cycle_start != data.cycle_start:
         return None
@@ -56,6 +53,7 @@ def message(present: Present, occasion: Occasion) -> Variables:
 
 TRIGGER = EventTrigger(
     id="usage_reaches_percent",
+    data=UsageRecorded,
     x_min=1,
     categories=("general",),
     variables=Variables,

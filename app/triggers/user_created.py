@@ -19,11 +19,8 @@ class Variables(UserVariables, frozen=True, kw_only=True):
     expires_at: datetime
 
 
-def occurs(_before: Book, _after: Book, fact: Fact) -> Occurrence | None:
+def occurs(_before: Book, _after: Book, fact: Fact, data: UserCreated) -> Occurrence | None:
     """Created, and each resend."""
-    data = fact.data
-    if not isinstance(data, UserCreated):
-        return None
     said = {"url": data.set_password_url, "expires_at": data.expires_at}
     return Occurrence(subject("event", fact.source, fact.id), data.user.user_id, said, expires_at=data.expires_at)
 
@@ -36,6 +33,7 @@ def message(_present: Present, occasion: Occasion) -> Variables:
 
 TRIGGER = EventTrigger(
     id="user_created",
+    data=UserCreated,
     audience="user",
     variables=Variables,
     message=message,
