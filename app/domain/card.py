@@ -1,7 +1,7 @@
 """A stored card (DOMAIN.md, sections 2 and 3, trigger 3)."""
 
 from calendar import monthrange
-from datetime import date
+from datetime import MAXYEAR, MINYEAR, date
 
 import msgspec
 
@@ -35,8 +35,8 @@ class Card(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 def last_of_month(year: int, month: int) -> date:
-    """Return the last day of a month; months beyond December or before January count on."""
-    year, month = year + (month - 1) // 12, (month - 1) % 12 + 1
+    """Return the last day of a month; months beyond December or before January count on, to the calendar's ends."""
+    year, month = min(max(year + (month - 1) // 12, MINYEAR), MAXYEAR), (month - 1) % 12 + 1
     return date(year, month, monthrange(year, month)[1])
 
 

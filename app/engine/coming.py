@@ -1,5 +1,7 @@
 """Which moments of day rules come up in a stretch of time, by present facts (DOMAIN.md, section 4)."""
 
+from collections.abc import Mapping
+from datetime import date
 from functools import lru_cache
 
 import msgspec
@@ -13,6 +15,7 @@ from app.domain.rules import Rule, Rulebook, send_at
 from app.triggers import DAY_TRIGGERS
 from app.triggers.base import Coming, DayTrigger, Present
 
+EVER, NEVER = (0, 1 << 30), (1 << 30, -1)
 AROUND = 2
 """A moment is at most so many days from its own: gaps of a whole day, changes of zone, flips in the day's course."""
 
@@ -40,9 +43,11 @@ def due(book: Book, company: Company, rulebook: Rulebook, stretch: Stretch) -> l
         return []
     present = Present(book, company, clock.day(stretch.begin), stretch.begin)
     first, last = days_after(present.today, -AROUND), days_after(clock.day(stretch.end), AROUND)
+    rules = _day_rules(rulebook, company.id)
+    earliest, latest = (_counted_from(rulebook, company.id, day) for day in (first, last))
     found = []
-    for trigger, rule, minutes in _day_rules(rulebook, company.id):
-        if anchors.isdisjoint(trigger.anchors) or not may_apply(rule, stretch):
+    for (trigger, rule, minutes), begin, end in zip(rules, earliest, latest, strict=True):
+        if not _is_near(trigger, anchors, begin, end) or not may_apply(rule, stretch):
             continue
         for coming in trigger.coming(present, rule):
             if not first <= coming.day <= last and not _within(coming.earliest, stretch):
@@ -54,19 +59,35 @@ def due(book: Book, company: Company, rulebook: Rulebook, stretch: Stretch) -> l
     return found
 
 
-def _anchors(book: Book) -> set[str]:
-    """Return what the book has to count days from, as the due index names it (see `filing`)."""
-    found = set()
+def _anchors(book: Book) -> dict[str, tuple[int, int]]:
+    """Return the first and the last date that days are counted from, as ordinals, by the due index's names for them.
+
+    See `filing`. Of what is not counted from a date of the book's alone, they are the calendar's.
+    """
+    found: dict[str, tuple[int, int]] = {}
     if book.account.episode is not None:
-        found.add("episode")
+        found["episode"] = EVER
     if any(card.autopay for card in book.cards.values()):
-        found.add("card")
+        found["card"] = EVER
     for invoice in book.invoices.values():
         if invoice.since is not None:
-            found.add("since")
+            found["since"] = _spanning(found.get("since"), invoice.since.toordinal())
         if invoice.open:
-            found.update(("due", "ready"))
+            found["due"] = _spanning(found.get("due"), invoice.due_on.toordinal())
+            found["ready"] = EVER
     return found
+
+
+def _spanning(known: tuple[int, int] | None, day: int) -> tuple[int, int]:
+    return (day, day) if known is None else (min(known[0], day), max(known[1], day))
+
+
+def _is_near(trigger: DayTrigger, anchors: Mapping[str, tuple[int, int]], first: int, last: int) -> bool:
+    """Whether the book may have a date in [first, last] that the trigger counts from. Of two kinds any date may do."""
+    if len(trigger.anchors) > 1:
+        return any(anchor in anchors for anchor in trigger.anchors)
+    begin, end = anchors.get(trigger.anchors[0], NEVER)
+    return begin <= last and first <= end
 
 
 @lru_cache(maxsize=256)
@@ -80,6 +101,13 @@ def _day_rules(rulebook: Rulebook, company_id: str) -> list[tuple[DayTrigger, Ru
         for rule in rulebook.versions(rule_id)
         if rule.trigger == trigger.id and rule.enabled
     ]
+
+
+@lru_cache(maxsize=1 << 12)
+def _counted_from(rulebook: Rulebook, company_id: str, day: date) -> list[int]:
+    """Return the dates, as ordinals, that each of these rules counts from to come to `day`."""
+    rules = _day_rules(rulebook, company_id)
+    return [trigger.anchored(day, rule.x or 0).toordinal() for trigger, rule, _ in rules]
 
 
 def _within(instant: Instant | None, stretch: Stretch) -> bool:

@@ -183,7 +183,9 @@ class Heart:
         """Decide the event rules that the fact calls up, or hold them while its account is unknown."""
         if fact.time < self._live_since or fact.is_snapshot:
             return book
-        occasions: Iterable[Occasion] = called_up(before, book, fact, self._rulebook)
+        occasions = called_up(before, book, fact, self._rulebook)
+        if not occasions:
+            return book
         if book.company_id is None:
             held = [self._judge.hold_unknown(book, occasion, now) for occasion in occasions]
             return _holding(book, [_until_known(p, now) for p in held if p is not None])

@@ -72,7 +72,10 @@ class Judge:
 
     def decide_all(self, up: Sequence[Up]) -> list[Pending]:
         """Decide what comes up at one instant, in order; return what is held."""
-        up = sorted(up, key=lambda u: u.order) if len(up) > 1 else up
+        if len(up) == 1:  # nothing else is there that could say it better
+            pending = self.decide(up[0])
+            return [] if pending is None else [pending]
+        up = sorted(up, key=lambda u: u.order)
         newest, highest = self._newest(up), self._highest(up)
         held = []
         for one in up:

@@ -163,7 +163,7 @@ class DayTrigger(Trigger):
     """Fires on a local day that is counted from a date.
 
     `anchors` name the dates in the due index (see app/engine/filing.py); `anchored` returns, of a local day and X, the
-    date that is looked up there.
+    date that is looked up there: for a later day no earlier one, and for any day at all.
     """
 
     anchors: tuple[str, ...]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date, timedelta
 
+from app.domain.calendar import days_after
 from app.domain.delinquency import projected
 from app.domain.keys import subject
 from app.domain.occasion import Occasion
@@ -52,5 +53,5 @@ TRIGGER = DayTrigger(
     holds=holds,
     coming=coming,
     anchors=("ready",),
-    anchored=lambda day, x: day + timedelta(days=x),
+    anchored=days_after,
 )

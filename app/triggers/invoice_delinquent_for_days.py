@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date, timedelta
 
+from app.domain.calendar import days_after
 from app.domain.keys import subject
 from app.domain.occasion import Occasion
 from app.domain.rules import Rule
@@ -46,5 +47,5 @@ TRIGGER = DayTrigger(
     holds=holds,
     coming=coming,
     anchors=("since",),
-    anchored=lambda day, x: day - timedelta(days=x),
+    anchored=lambda day, x: days_after(day, -x),
 )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from app.domain.calendar import days_after
 from app.domain.occasion import Occasion
 from app.domain.rules import Rule
 from app.triggers.base import (
@@ -45,5 +46,5 @@ TRIGGER = DayTrigger(
     holds=holds,
     coming=coming,
     anchors=("due",),
-    anchored=lambda day, x: day - timedelta(days=x),
+    anchored=lambda day, x: days_after(day, -x),
 )
