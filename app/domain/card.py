@@ -2,6 +2,7 @@
 
 from calendar import monthrange
 from datetime import MAXYEAR, MINYEAR, date
+from functools import lru_cache
 
 import msgspec
 
@@ -31,7 +32,12 @@ class Card(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def last_day(self) -> date:
         """The day on which it expires: the last of its month."""
-        return last_of_month(int(self.expires[:4]), int(self.expires[5:]))
+        return _expiry(self.expires)
+
+
+@lru_cache(maxsize=1 << 10)
+def _expiry(month: str) -> date:
+    return last_of_month(int(month[:4]), int(month[5:]))
 
 
 def last_of_month(year: int, month: int) -> date:

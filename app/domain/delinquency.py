@@ -85,7 +85,11 @@ def _ready_by(book: Book, day: date) -> list[Invoice]:
     details = book.account.details
     if details is None:
         return []
-    return [i for i in book.open_invoices() if i.since is None and earliest(i, details) <= day]
+    return [
+        i
+        for i in book.invoices.values()
+        if i.due_on < day and i.since is None and i.open and earliest(i, details) <= day  # the cheapest first
+    ]
 
 
 def _flip_of(book: Book, invoice: Invoice, company: Company, clock: LocalClock) -> Instant | None:

@@ -1,6 +1,6 @@
 """Which moments of day rules come up in a stretch of time, by present facts (DOMAIN.md, section 4)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import lru_cache
 
@@ -38,16 +38,16 @@ def due(book: Book, company: Company, rulebook: Rulebook, stretch: Stretch) -> l
 
     No invoice may be moved in within the stretch: whoever asks splits it there.
     """
-    clock, anchors = book.account.clock, _anchors(book)
-    if clock is None or not anchors:
+    clock, dates = book.account.clock, _dates(book, stretch)
+    if clock is None or not dates:
         return []
     present = Present(book, company, clock.day(stretch.begin), stretch.begin)
     first, last = days_after(present.today, -AROUND), days_after(clock.day(stretch.end), AROUND)
-    rules = _day_rules(rulebook, company.id)
-    earliest, latest = (_counted_from(rulebook, company.id, day) for day in (first, last))
     found = []
-    for (trigger, rule, minutes), begin, end in zip(rules, earliest, latest, strict=True):
-        if not _is_near(trigger, anchors, begin, end) or not may_apply(rule, stretch):
+    rules = _day_rules(rulebook, company.id)
+    begins, ends = (_counted_from(rulebook, company.id, day) for day in (first, last))
+    for (trigger, rule, minutes), begin, end in zip(rules, begins, ends, strict=True):
+        if not _are_near(dates, trigger.anchors, begin, end) or not may_apply(rule, stretch):
             continue
         for coming in trigger.coming(present, rule):
             if not first <= coming.day <= last and not _within(coming.earliest, stretch):
@@ -59,22 +59,27 @@ def due(book: Book, company: Company, rulebook: Rulebook, stretch: Stretch) -> l
     return found
 
 
-def _anchors(book: Book) -> dict[str, tuple[int, int]]:
-    """Return the first and the last date that days are counted from, as ordinals, by the due index's names for them.
+def _dates(book: Book, stretch: Stretch) -> dict[str, tuple[int, int]]:
+    """Return the first and the last date that the book has to count days from, by anchor (see `filing`), as ordinals.
 
-    See `filing`. Of what is not counted from a date of the book's alone, they are the calendar's.
+    What has no moment of its own day alone has any date: a card that came within the stretch or later, and the end of
+    when an invoice may be moved in.
     """
     found: dict[str, tuple[int, int]] = {}
     if book.account.episode is not None:
-        found["episode"] = EVER
-    if any(card.autopay for card in book.cards.values()):
-        found["card"] = EVER
+        day = book.account.episode.day.toordinal()
+        found["episode"] = (day, day)
+    for card in book.cards.values():
+        if card.autopay:
+            day = card.last_day.toordinal()
+            found["card"] = EVER if card.since >= stretch.begin else _spanning(found.get("card"), day)
     for invoice in book.invoices.values():
         if invoice.since is not None:
             found["since"] = _spanning(found.get("since"), invoice.since.toordinal())
         if invoice.open:
             found["due"] = _spanning(found.get("due"), invoice.due_on.toordinal())
-            found["ready"] = EVER
+    if "due" in found:
+        found["ready"] = (found["due"][0], EVER[1])
     return found
 
 
@@ -82,12 +87,13 @@ def _spanning(known: tuple[int, int] | None, day: int) -> tuple[int, int]:
     return (day, day) if known is None else (min(known[0], day), max(known[1], day))
 
 
-def _is_near(trigger: DayTrigger, anchors: Mapping[str, tuple[int, int]], first: int, last: int) -> bool:
-    """Whether the book may have a date in [first, last] that the trigger counts from. Of two kinds any date may do."""
-    if len(trigger.anchors) > 1:
-        return any(anchor in anchors for anchor in trigger.anchors)
-    begin, end = anchors.get(trigger.anchors[0], NEVER)
-    return begin <= last and first <= end
+def _are_near(dates: Mapping[str, tuple[int, int]], anchors: Iterable[str], begin: int, end: int) -> bool:
+    """Whether there may be a date in [begin, end] that a trigger with these anchors counts from."""
+    for anchor in anchors:
+        first, last = dates.get(anchor, NEVER)
+        if first <= end and begin <= last:
+            return True
+    return False
 
 
 @lru_cache(maxsize=256)
@@ -105,7 +111,7 @@ def _day_rules(rulebook: Rulebook, company_id: str) -> list[tuple[DayTrigger, Ru
 
 @lru_cache(maxsize=1 << 12)
 def _counted_from(rulebook: Rulebook, company_id: str, day: date) -> list[int]:
-    """Return the dates, as ordinals, that each of these rules counts from to come to `day`."""
+    """Return the date, as an ordinal, from which each of these rules counts to come to `day`."""
     rules = _day_rules(rulebook, company_id)
     return [trigger.anchored(day, rule.x or 0).toordinal() for trigger, rule, _ in rules]
 
