@@ -35,7 +35,7 @@ def local_clock(zone: str, instant: Instant) -> int:
     """Return what the clock on the wall shows at `instant`, as microseconds since 1970-01-01 00:00 on that wall."""
     seconds = instant // SECOND
     offset = datetime.fromtimestamp(seconds, zone_info(zone)).utcoffset() or timedelta()
-    return instant + int(offset.total_seconds()) * SECOND
+    return instant + (offset.days * 86_400 + offset.seconds) * SECOND
 
 
 @lru_cache(maxsize=1 << 16)

@@ -20,9 +20,10 @@ def hours_of(rule: Rule, company: Company) -> Hours:
 
 def closed(hours: Hours, company: Company, clock: LocalClock, at: Instant) -> Reason | None:
     """Return the first reason why nothing may be sent at `at`: holiday, weekday, window."""
-    day = _day_off(hours, company, clock.day(at))
-    if day is not None:
-        return day
+    if hours.skip_holidays or hours.weekdays is not None:
+        day = _day_off(hours, company, clock.day(at))
+        if day is not None:
+            return day
     if hours.window is None:
         return None
     return None if _is_open(hours, clock.zone, at) else Reason.WINDOW

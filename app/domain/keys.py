@@ -10,7 +10,7 @@ SAFE_IN_ROWS = "-._~@+#"
 
 def subject(*names: object) -> str:
     """Build a subject, such as `invoice:i1:2026-06-10:7`: `:` only ever separates."""
-    return ":".join([_encoded(str(name)) for name in names])
+    return ":".join([_encoded(name) for name in names])
 
 
 def dedup_key(rule: str, account: str, about: str, recipient: str, channel: str) -> str:
@@ -29,8 +29,8 @@ def owner_of(key: str) -> str:
 
 
 @lru_cache(maxsize=1 << 16)
-def _encoded(value: str) -> str:
-    return quote(value, safe=SAFE_IN_SUBJECTS)
+def _encoded(value: object) -> str:
+    return quote(str(value), safe=SAFE_IN_SUBJECTS)
 
 
 @lru_cache(maxsize=1 << 16)

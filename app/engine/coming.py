@@ -45,7 +45,7 @@ def due(book: Book, company: Company, rulebook: Rulebook, stretch: Stretch) -> l
     first, last = days_after(present.today, -AROUND), days_after(clock.day(stretch.end), AROUND)
     found = []
     rules = _day_rules(rulebook, company.id)
-    begins, ends = (_counted_from(rulebook, company.id, day) for day in (first, last))
+    begins, ends = _counted_from(rulebook, company.id, first), _counted_from(rulebook, company.id, last)
     for (trigger, rule, minutes), begin, end in zip(rules, begins, ends, strict=True):
         if not _are_near(dates, trigger.anchors, begin, end) or not may_apply(rule, stretch):
             continue
