@@ -84,6 +84,8 @@ class Company(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def zone_at(self, instant: Instant) -> str:
         """Return the time zone in force at the instant."""
+        if not self.earlier:
+            return self.time_zone
         return next((each.zone for each in self.earlier if instant < each.until), self.time_zone)
 
     def moves(self, begin: Instant, end: Instant) -> Iterator[Instant]:

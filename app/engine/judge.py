@@ -211,9 +211,10 @@ class Judge:
             return [Contact(login.user_id, login.name, login.email, language=login.language)]
         if account.details is None:
             return []
-        named = named_contact(account.details, occasion.contact)
-        if trigger.audience == "contact" or (trigger.audience == "receipt" and named):
-            return named
+        if trigger.audience != "account":
+            named = named_contact(account.details, occasion.contact)
+            if named or trigger.audience == "contact":
+                return named
         categories = trigger.categories if rule is None or rule.categories is None else rule.categories
         return account_contacts(account.details, categories)
 
