@@ -56,5 +56,12 @@ def parse_instant(text: str) -> Instant:
 @lru_cache(maxsize=1 << 12)
 def format_instant(instant: Instant) -> str:
     """RFC 3339 in UTC, `2026-06-10T13:00:00Z`; a fraction is written only when there is one."""
-    text = datetime_of(instant).replace(tzinfo=None).isoformat()
-    return (text.rstrip("0") if "." in text else text) + "Z"
+    seconds, fraction = divmod(instant, SECOND)
+    day, of_day = divmod(seconds, 86_400)
+    text = f"{_day(day)}T{of_day // 3600:02}:{of_day // 60 % 60:02}:{of_day % 60:02}"
+    return f"{text}.{fraction:06}".rstrip("0") + "Z" if fraction else text + "Z"
+
+
+@lru_cache(maxsize=1 << 12)
+def _day(days: int) -> str:
+    return (_EPOCH + timedelta(days=days)).date().isoformat()

@@ -1,11 +1,14 @@
 """Subjects, dedup keys and row keys are built and parsed here alone (DOMAIN.md, section 3.1)."""
 
+import re
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
 SAFE_IN_SUBJECTS = "-._~/@+#"
 USER_MARK = "\0user\0"
 SAFE_IN_ROWS = "-._~@+#"
+_PLAIN = re.compile(r"[A-Za-z0-9._~/@+#-]*", re.ASCII).fullmatch
+"""What has nothing to encode, as most ids."""
 
 
 def subject(*names: object) -> str:
@@ -30,7 +33,8 @@ def owner_of(key: str) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def _encoded(value: object) -> str:
-    return quote(str(value), safe=SAFE_IN_SUBJECTS)
+    text = str(value)
+    return text if _PLAIN(text) else quote(text, safe=SAFE_IN_SUBJECTS)
 
 
 @lru_cache(maxsize=1 << 16)
