@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from app.simulate import run
 from app.simulate.lines import Lines
 from app.simulate.log import by_subject
 from app.triggers import REGISTRY
+from tests.builders import account_event, written
 
 CONFIG = Path(__file__).parents[3] / "deploy" / "config"
 
@@ -87,6 +89,15 @@ def test_an_output_that_cannot_be_written_is_said_before_the_work(simulated: Sim
     failed = simulated()
     assert isinstance(failed.exception, WhimbrelError)
     assert str(failed.exception) == f"{output} cannot be written: No such file or directory"
+
+
+def test_breaches_are_told_in_the_order_of_lines_whoever_s_they_are(tmp_path: Path, output: Path) -> None:
+    broken = [written(account_event("2026-06-01 12:00", account=account, status={})) for account in ("a", "b", "a")]
+    (tmp_path / "events.jsonl").write_bytes(b"\n".join([*broken, b"{", *broken]))
+    given = ["--config", CONFIG, "--events", tmp_path / "events.jsonl", "--output", output]
+    given += ["--from", "2026-06-01T00:00:00Z", "--until", "2026-08-01T00:00:00Z"]
+    told = CliRunner().invoke(app, ["simulate", *map(str, given)]).stderr
+    assert re.findall(r"^events.jsonl:(\d+):", told, re.MULTILINE) == [*"1234567"]
 
 
 @pytest.mark.parametrize("most", [1, 7, 10_000])

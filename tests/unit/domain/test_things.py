@@ -7,7 +7,7 @@ import pytest
 
 from app.domain.apply import apply
 from app.domain.book import Book, new_book
-from app.domain.card import Card, months_before
+from app.domain.card import Card, last_of_month, months_before
 from tests.builders import Event, a_fact, account_event, an_event, at
 
 NOON, ONE, TWO = (f"2026-06-01 {hour}:00" for hour in (12, 13, 14))
@@ -82,6 +82,11 @@ def test_a_removed_card_is_stored_no_more_and_the_others_stay() -> None:
 )
 def test_months_before_a_day_are_clipped_to_the_month_s_end(day: date, months: int, expected: date) -> None:
     assert months_before(day, months) == expected
+
+
+def test_a_month_beyond_the_calendar_ends_with_the_calendar() -> None:
+    assert last_of_month(9999, 12 + 3) == date(9999, 3, 31)
+    assert last_of_month(1, 1 - 2) == date(1, 11, 30)
 
 
 def test_an_unscheduled_job_keeps_its_last_start_and_one_that_is_not_known_stays_unknown() -> None:

@@ -18,6 +18,7 @@ from app.domain.book import Book, new_book
 from app.domain.companies import Exclusion
 from app.domain.delinquency import next_flip
 from app.domain.rules import Rulebook
+from app.engine import coming
 from app.engine.coming import Stretch, company_of, due
 from app.engine.decider import Decider, Desk
 from app.engine.handler import View
@@ -139,6 +140,24 @@ def test_a_stretch_without_flips_may_be_cut_in_two_anywhere(data: st.DataObject)
     middle = data.draw(st.integers(begin, end) | st.sampled_from([begin, end, *(o.moment for o in whole)]))
     halves = [Stretch(begin, middle), Stretch(middle, end)]
     assert [occasion for half in halves for occasion in due(book, company, history.rulebook, half)] == whole
+
+
+@SLOW
+@given(data=st.data())
+def test_a_rule_that_is_not_asked_would_have_had_nothing_to_say(data: st.DataObject) -> None:
+    """Only rules that count from a date that is near are asked: asking all of them finds the same."""
+    where = data.draw(zones())
+    history = data.draw(histories(where=where, accounts=1))
+    begin, days = data.draw(instants(*where)), data.draw(st.integers(0, 40))
+    book, _ = _read(history, begin)
+    company = company_of(book, history.rulebook)
+    if company is None:
+        return
+    stretch = Stretch(begin, begin + days * DAY)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(coming, "_are_near", lambda *_: True)
+        all_asked = due(book, company, history.rulebook, stretch)
+    assert due(book, company, history.rulebook, stretch) == all_asked
 
 
 CARD: dict[str, Any] = {"card_id": "c1", "brand": "visa", "last4": "4242", "expires": "2026-06", "autopay": True}
