@@ -3,6 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 
 from msgspec import Struct
@@ -10,18 +11,26 @@ from msgspec import Struct
 from app.contract.codec import Fact, decode
 from app.contract.errors import ContractError, UnknownType
 from app.contract.instants import Instant, parse_instant
+from app.domain import keys
 from app.domain.book import Book, changes, new_book, pack
 from app.domain.decide import ON_TIME
 from app.domain.rules import Rulebook
 from app.domain.switches import Guard
 from app.engine.heart import Heart, book_of
+from app.engine.poison import NOT_OF_THE_INPUT, reason_of
 from app.engine.records import BACKLOG_HEADER, NOW_HEADER, Record, header
 from app.engine.standing import NEVER
 from app.engine.ticks import MILLISECOND, TickMark
 from app.engine.totals import ROW as TOTALS_ROW
 from app.engine.totals import Totals
+from app.errors import WhimbrelError
 from app.rebuild.judge import Recollection, Undecided
 from app.rebuild.memory import Memory
+
+
+class ReplayError(WhimbrelError):
+    """This version raises over what the running one has taken: there is no knowing what it would make of it."""
+
 
 Place = tuple[str, int]
 """A record of the partition: its topic and offset."""
@@ -90,26 +99,20 @@ class Replay:
         return self._judge.undecided.keys()
 
     def read(self, records: Iterable[Record]) -> None:
-        """Read facts; what was dead-lettered, and what is no fact, is passed over."""
+        """Read facts; what was dead-lettered, and what is no fact, is passed over; raise ReplayError."""
         for record in records:
-            fact = self._fact(record)
-            if fact is None:
-                self.passed_over += 1
-                continue
-            self.facts += 1
-            whose = book_of(fact)
-            reached = min(self._ticked.before(record), self._reached(whose))
-            book = self._books.get(whose)
-            book = new_book(whose, reached) if book is None else self._heart.advance(book, reached, None)
-            now = _read_at(record, external=self._ticked.external)
-            told_late = fact.time < now and header(record, BACKLOG_HEADER) is not None
-            # Live, what had come up by then is parked: where it was decided at once, its line says so.
-            self._books[whose] = self._heart.read(book, fact, now, backlog=told_late or not self._ticked.external)
+            with _told(f"{record.topic}[{record.partition}]@{record.offset}"):
+                fact = self._fact(record)
+                if fact is None:
+                    self.passed_over += 1
+                else:
+                    self._read(fact, record)
 
     def finish(self) -> Mapping[str, Book]:
         """Let every clock run to the cursor; return the books."""
         for account, book in self._books.items():
-            self._books[account] = self._judge.settled(self._heart.advance(book, self._reached(account), None))
+            with _told(f"account {keys.owner(account)}"):
+                self._books[account] = self._judge.settled(self._heart.advance(book, self._reached(account), None))
         return self._books
 
     def rows(self) -> Iterator[tuple[bytes, bytes]]:
@@ -121,6 +124,17 @@ class Replay:
             yield from ((key, value) for key, value in changes(None, book) if value is not None)
         yield TOTALS_ROW, pack(Totals(totals, dict(held)))
         yield from self._memory.rows(self._day)
+
+    def _read(self, fact: Fact, record: Record) -> None:
+        self.facts += 1
+        whose = book_of(fact)
+        reached = min(self._ticked.before(record), self._reached(whose))
+        book = self._books.get(whose)
+        book = new_book(whose, reached) if book is None else self._heart.advance(book, reached, None)
+        now = _read_at(record, external=self._ticked.external)
+        told_late = fact.time < now and header(record, BACKLOG_HEADER) is not None
+        # Live, what had come up by then is parked: where it was decided at once, its line says so.
+        self._books[whose] = self._heart.read(book, fact, now, backlog=told_late or not self._ticked.external)
 
     def _fact(self, record: Record) -> Fact | None:
         if (record.topic, record.offset) in self._refused:
@@ -135,6 +149,20 @@ class Replay:
         book = self._books.get(account)
         clock = None if book is None else book.account.clock
         return None if clock is None else clock.day(instant)
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """Say over what the rules raise."""
+    try:
+        yield
+    except NOT_OF_THE_INPUT:
+        raise
+    except Exception as error:
+        raise ReplayError(
+            f"{where}: {reason_of(error)}; it is no dead letter, so the running version took it: rebuild with that one"
+            " (the partition is as it was)"
+        ) from error
 
 
 def _read_at(record: Record, *, external: bool) -> Instant:

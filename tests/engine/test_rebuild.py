@@ -1,7 +1,7 @@
 """State made anew from the topics, against the state that a lane has made of them."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,12 +11,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from app.config.check import load_dir
-from app.contract.instants import DAY, HOUR, MINUTE, SECOND
+from app.contract.instants import DAY, HOUR, MINUTE, SECOND, Instant
 from app.dev.provider import history as provider_history
 from app.dev.provider import span
 from app.domain import keys
 from app.domain.book import invoice_of, pack, pending_of
-from app.domain.rules import Rulebook
+from app.domain.rules import Rule, Rulebook
 from app.domain.switches import Guard, Kill, Switches
 from app.engine.batch import Bounds
 from app.engine.guard import Allowance
@@ -26,11 +26,14 @@ from app.engine.records import COMMIT_KEY, PlainRecord
 from app.engine.ticks import read_tick
 from app.rebuild.difference import account_id
 from app.rebuild.partition import Rebuild, Remains, Result, SnapshotInMaking
+from app.rebuild.replay import ReplayError
 from app.simulate.run import Pause, Span
 from app.triggers import REGISTRY
+from app.triggers.base import Coming, Present
 from tests.builders import a_company, a_payment, a_rule, account_event, at, invoice_event
 from tests.engine.office import Office
 from tests.lanes import NAMES, Ran, logs_of, run_a_lane
+from tests.poison import SECRET, MistakeError, raising
 from tests.strategies import History, histories
 from tests.unit.engine_heart.test_same_decisions import SLOW
 
@@ -225,6 +228,40 @@ def test_where_partitions_have_grown_who_left_is_passed_over_and_who_came_keeps_
     assert not result.comparison.found
     assert not result.undecided
     assert result.comparison.equal["accounts"] == sum(keys.account_row(account_id(key)) == key for key in rows | came)
+
+
+def test_where_the_rules_raise_over_a_record_that_was_taken_it_is_named_and_nothing_of_it_quoted(
+    logs: Logs, rulebook: Rulebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = left(run_a_lane(logs, rulebook))
+    told = (json.loads(value) for _, value in found.values(NAMES.decisions))
+    failed = next(line["account_id"] for line in told if line["trigger"] == "payment_failed")
+    monkeypatch.setitem(*raising("payment_failed", "occurs", failed))
+    with pytest.raises(ReplayError, match=r"^billing.events\[0\]@\d+: handler: MistakeError at ") as raised:
+        rebuilt(logs, rulebook, found)
+    assert SECRET not in str(raised.value)
+
+
+def test_where_the_rules_raise_as_a_clock_runs_on_the_account_is_named(
+    logs: Logs, rulebook: Rulebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = left(run_a_lane(logs, rulebook))
+    last: dict[str, Instant] = {}
+    for record in (record for topic in NAMES.facts for record in logs[topic]):
+        event = json.loads(record.value or b"")
+        last[event["subject"]] = max(at(event["time"]), last.get(event["subject"], 0))
+    trigger = vars(REGISTRY["invoice_past_due_for_days"])
+    mended = trigger["coming"]
+
+    def mistaken(present: Present, rule: Rule) -> Iterable[Coming]:
+        if present.at >= last[present.book.id]:
+            raise MistakeError(SECRET)
+        called: Iterable[Coming] = mended(present, rule)
+        return called
+
+    monkeypatch.setitem(trigger, "coming", mistaken)
+    with pytest.raises(ReplayError, match=r"^account a\d+: handler: MistakeError at "):
+        rebuilt(logs, rulebook, found)
 
 
 def stays(owner: str) -> bool:
