@@ -47,16 +47,16 @@ def projected(book: Book, invoice: Invoice, company: Company, today: date) -> da
     if details is None or not invoice.open or invoice.delinquent:
         return None
     day = max(earliest(invoice, details), today)
-    for candidate in _days_of_change(book, invoice, day):
+    for candidate in _days_of_change(book, day):
         if enough(book, details, invoice.currency, candidate):
             return _first_allowed(candidate, details, company)
     return None
 
 
-def _days_of_change(book: Book, invoice: Invoice, day: date) -> Iterator[date]:
-    """Yield `day`, then the later days on which the sum of what is at or past nominal grows."""
+def _days_of_change(book: Book, day: date) -> Iterator[date]:
+    """Yield `day`, then all days on which the sum of what is at or past nominal grows; before `day` it was no more."""
     yield day
-    yield from sorted({i.nominal for i in book.open_invoices() if i.currency == invoice.currency and i.nominal > day})
+    yield from sorted(i.nominal for i in book.open_invoices())
 
 
 def _first_allowed(day: date, details: Details, company: Company) -> date | None:

@@ -45,6 +45,18 @@ def test_the_next_flip_is_the_earliest_of_all_invoices() -> None:
     assert next_flip(a_book(), ACME, at("2026-07-01 00:00")) is None
 
 
+def test_a_midnight_at_which_the_account_s_clock_stands_is_yet_to_come() -> None:
+    book = a_book(an_invoice(), account=an_account(done=at("2026-06-15 00:00")))
+    assert next_flip(book, ACME, at("2026-07-01 00:00")) == at("2026-06-15 00:00")
+
+
+def test_below_the_minimum_an_invoice_waits_for_the_next_one_s_nominal_date() -> None:
+    details = some_details(minimum_amount=6000, minimum_currency="USD")
+    others = [an_invoice(f"i{day}", due_on=date(2026, 6, day), currency="USD") for day in (20, 22)]
+    book = a_book(an_invoice(), *others, account=an_account(details=details))
+    assert projected(book, an_invoice(), ACME, TODAY) == date(2026, 6, 25)
+
+
 def test_nothing_is_looked_for_beyond_the_day_that_is_asked_about() -> None:
     book = a_book(an_invoice())
     assert next_flip(book, ACME, at("2026-06-14 23:59")) is None
@@ -104,4 +116,6 @@ def test_check_weekdays_and_a_minimum_make_an_account_irregular() -> None:
     for fields in ({"check_weekdays": (0,)}, {"minimum_amount": 5, "minimum_currency": "USD"}):
         book = a_book(an_invoice(), account=an_account(details=some_details(**fields)))
         assert book.invoices["i1"].irregular
+        regular = replace(book, account=an_account())
+        assert not filed(regular, TODAY).invoices["i1"].irregular
     assert not a_book(an_invoice()).invoices["i1"].irregular
