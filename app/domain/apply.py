@@ -108,7 +108,7 @@ def _details(data: AccountData, contacts: tuple[Contact, ...]) -> Details:
         groups=data.groups,
         language=data.language,
         autopay=data.autopay,
-        parent_account_id=data.parent_account_id,
+        parent_account_id=data.parent_account_id or None,
         time_zone=data.time_zone,
         grace_until=_dated(data.grace_until) if data.grace_until else None,
         check_weekdays=None if check is None else tuple(WEEKDAYS.index(day) for day in check),

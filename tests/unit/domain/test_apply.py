@@ -128,3 +128,12 @@ def test_a_company_s_other_zone_moves_the_clock_of_an_account_without_one() -> N
     assert clock is not None
     assert (clock.zone, clock.since) == ("Asia/Tokyo", at(NOON))
     assert in_zone(book, a_company(time_zone="Asia/Tokyo"), at(NOON)) is book
+
+
+@pytest.mark.parametrize(("told", "parent"), [("p1", "p1"), ("", None), (None, None)])
+def test_an_account_without_a_parent_may_say_so_with_nothing_or_with_an_empty_one(
+    told: str | None, parent: str | None
+) -> None:
+    details = after(account_event(NOON, parent_account_id=told)).account.details
+    assert details is not None
+    assert details.parent_account_id == parent
