@@ -20,6 +20,7 @@ def minutes_of(text: str) -> int:
     return int(hours) * 60 + int(minutes)
 
 
+@lru_cache(maxsize=1 << 14)
 def days_after(day: date, days: int) -> date:
     """Return the day so many days after `day` (before it, if negative), or the end of the calendar."""
     return date.fromordinal(min(max(day.toordinal() + days, date.min.toordinal()), date.max.toordinal()))

@@ -1,10 +1,11 @@
 """A bill, as last told, and its state of delinquency (DOMAIN.md, sections 1 and 3.2)."""
 
-from datetime import date, timedelta
+from datetime import date
 
 import msgspec
 
 from app.contract.instants import Instant
+from app.domain.calendar import days_after
 
 
 class Invoice(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -51,7 +52,7 @@ class Invoice(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def nominal(self) -> date:
         """The nominal date: nobody is delinquent before being past due."""
-        return self.due_on + timedelta(days=max(1, self.grace_days))
+        return days_after(self.due_on, max(1, self.grace_days))
 
     @property
     def delinquent(self) -> bool:

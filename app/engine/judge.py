@@ -88,13 +88,13 @@ class Judge:
 
     def decide(self, up: Up, *, superseded: bool = False) -> Pending | None:
         """Decide one; return it if it is held."""
-        present = self._present(up)
-        decided = self._recall(up)
+        present, occasion = self._present(up), up.pending.occasion
+        decided = recall(self._ledger, up.book, occasion)
         if present is None:  # still unknown after a day, or of a company that is no longer configured
-            early = changed_or_duplicate(up.occasion, self._rulebook.in_force(up.occasion.rule, up.at), decided)
+            early = changed_or_duplicate(occasion, self._rulebook.in_force(occasion.rule, up.at), decided)
             self._write(up, None, early or skipped(Reason.NO_RECIPIENT), decided)
             return None
-        verdict = decide(up.occasion, self._circumstances(up, present, decided, superseded=superseded))
+        verdict = decide(occasion, self._circumstances(up, present, decided, superseded=superseded))
         if up.pending.held is None and _leaves_no_line(up, verdict, decided):
             return None
         if up.pending.held is None or verdict.outcome is not Outcome.HELD:
@@ -104,7 +104,7 @@ class Judge:
     def hold_unknown(self, book: Book, occasion: Occasion, now: Instant) -> Pending | None:
         """Hold what an unknown account's event calls up; None where it is decided at once, or was before."""
         up = Up(book, Pending(occasion, "unknown_account", now), now)
-        decided = self._recall(up)
+        decided = recall(self._ledger, book, occasion)
         if decided is not None and occasion.moment in decided.moments:
             return None
         verdict = changed_or_duplicate(occasion, self._rulebook.in_force(occasion.rule, now), decided)
@@ -112,7 +112,8 @@ class Judge:
         return msgspec.structs.replace(up.pending, held=now) if verdict is None else None
 
     def _circumstances(self, up: Up, present: Present, decided: Decided | None, *, superseded: bool) -> Circumstances:
-        occasion, trigger = up.occasion, REGISTRY[up.occasion.trigger]
+        occasion = up.pending.occasion
+        trigger = REGISTRY[occasion.trigger]
         rule = self._rulebook.in_force(occasion.rule, up.at)
         return Circumstances(
             at=up.at,
@@ -218,11 +219,9 @@ class Judge:
         categories = trigger.categories if rule is None or rule.categories is None else rule.categories
         return account_contacts(account.details, categories)
 
-    def _recall(self, up: Up) -> Decided | None:
-        return recall(self._ledger, up.book, up.occasion)
-
     def _write(self, up: Up, present: Present | None, verdict: Verdict, decided: Decided | None) -> None:
-        occasion, rule = up.occasion, self._rulebook.in_force(up.occasion.rule, up.at)
+        occasion, book = up.pending.occasion, up.book
+        rule = self._rulebook.in_force(occasion.rule, up.at)
         sent = present is not None and verdict.outcome is Outcome.SENT
         trigger = REGISTRY[occasion.trigger]
         critical = rule is not None and rule.critical
@@ -231,7 +230,7 @@ class Judge:
                 rule=occasion.rule,
                 version=rule.version if rule else occasion.version,
                 trigger=occasion.trigger,
-                book=up.book.id,
+                book=book.id,
                 subject=occasion.subject,
                 x=occasion.x,
                 about=occasion.about,
@@ -245,14 +244,14 @@ class Judge:
                 template=(rule and rule.template) or trigger.template,
                 critical=critical,
                 message=trigger.message(present, occasion) if sent and present and self._ledger.composes else None,
-                facts=facts_of(up.book, occasion) if self._ledger.keeps_facts else None,
+                facts=facts_of(book, occasion) if self._ledger.keeps_facts else None,
                 expires_at=occasion.expires_at,
             )
         )
-        self._remember(up.book, occasion, verdict, decided)
+        self._remember(book, occasion, verdict, decided)
         if present is not None and sent and not critical:
             for to in verdict.recipients:
-                self._ledger.add(up.book.id, to.recipient, present.today)
+                self._ledger.add(book.id, to.recipient, present.today)
             if not self._gate.frees(up.pending.trips):
                 self._gate.count(occasion.rule, len(verdict.recipients))
 
