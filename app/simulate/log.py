@@ -18,5 +18,5 @@ def by_subject(lines: Iterable[bytes]) -> Iterator[list[Numbered]]:
     for number, line in enumerate(lines, 1):
         if line.strip():
             found.setdefault(subject_of(line), []).append((number, line))
-    while found:
-        yield found.pop(next(iter(found)))
+    for whose in tuple(found):  # to look for the first key anew each time takes as long as all that are gone
+        yield found.pop(whose)
