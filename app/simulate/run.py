@@ -151,7 +151,8 @@ def simulate(lines: Iterable[bytes], rulebook: Rulebook, span: Span) -> tuple[Se
 def courses(groups: Iterable[Sequence[Numbered]], heart: Heart, span: Span, breaches: list[Breach]) -> Iterator[Course]:
     """Yield the courses of all accounts and logins, each come to its end; put breaches of the contract to `breaches`.
 
-    They come one after the other, so that what one of them needs is at hand and nobody has to keep it.
+    They come one after the other, so that what one of them needs is at hand and nobody has to keep it. An account and
+    a login of the same id have both come to their end before the first of them is yielded.
     """
     for lines in groups:
         found: dict[str, Course] = {}
@@ -167,4 +168,4 @@ def courses(groups: Iterable[Sequence[Numbered]], heart: Heart, span: Span, brea
                 breaches.append(Breach(number, error.field, error.reason))
         for course in found.values():
             course.finish()
-            yield course
+        yield from found.values()

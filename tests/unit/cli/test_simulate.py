@@ -11,7 +11,7 @@ from app.cli import simulate
 from app.cli.main import app
 from app.config.check import load_dir
 from app.dev.provider import history, span
-from app.domain.rules import Rulebook
+from app.domain.rules import Hours, Rulebook
 from app.engine.heart import Heart
 from app.engine.writing import as_line
 from app.errors import WhimbrelError
@@ -19,7 +19,7 @@ from app.simulate import run
 from app.simulate.lines import Lines
 from app.simulate.log import by_subject
 from app.triggers import REGISTRY
-from tests.builders import account_event, written
+from tests.builders import a_payment, a_rule, a_rulebook, account_event, an_event, at, invoice_event, written
 
 CONFIG = Path(__file__).parents[3] / "deploy" / "config"
 
@@ -110,3 +110,32 @@ def test_lines_come_in_the_order_of_decisions_however_few_are_held_in_memory(mos
     expected, _ = run.simulate(history(8), rulebook, span())
     assert list(map(json.loads, decided.in_order())) == list(map(as_line, expected))
     assert decided.count_written == len(expected)
+
+
+def test_what_is_remembered_of_an_account_is_not_forgotten_as_a_login_of_its_id_comes_to_its_end() -> None:
+    """The contact's one message of the day is sent: what has waited for the window waits for the next day."""
+    login = {"user_id": "a1", "name": "U", "email": "u@x.example", "language": "en", "company_id": "acme"}
+    events = [
+        an_event(
+            "portal.user.created",
+            "2026-06-09 12:00",
+            user=login,
+            set_password_url="",
+            expires_at="2026-06-11T00:00:00Z",
+        ),
+        account_event("2026-06-10 05:00"),
+        a_payment("2026-06-10 06:00", payment_id="p1"),
+        invoice_event("2026-06-10 06:01"),
+    ]
+    rulebook = a_rulebook(
+        a_rule("payment_failed"), a_rule("initial_invoice", hours=Hours(window=(8 * 60, 20 * 60)), cap=1)
+    )
+    decided, june = Lines(), run.Span(at("2026-06-01 00:00"), at("2026-07-01 00:00"))
+    for _ in run.courses(by_subject(map(written, events)), Heart(rulebook, june.begin, decided), june, []):
+        decided.forget()
+    told = [(line["decided_at"], line["outcome"], line["reason"]) for line in map(json.loads, decided.in_order())]
+    assert told == [
+        ("2026-06-10T10:00:00Z", "sent", None),
+        ("2026-06-10T10:01:00Z", "held", "window"),
+        ("2026-06-11T12:00:00Z", "sent", None),
+    ]
