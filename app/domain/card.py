@@ -42,7 +42,8 @@ def _expiry(month: str) -> date:
 
 def last_of_month(year: int, month: int) -> date:
     """Return the last day of a month; months beyond December or before January count on, to the calendar's ends."""
-    year, month = min(max(year + (month - 1) // 12, MINYEAR), MAXYEAR), (month - 1) % 12 + 1
+    months = min(max(year * 12 + month - 1, MINYEAR * 12), MAXYEAR * 12 + 11)
+    year, month = months // 12, months % 12 + 1
     return date(year, month, monthrange(year, month)[1])
 
 

@@ -85,8 +85,8 @@ def test_months_before_a_day_are_clipped_to_the_month_s_end(day: date, months: i
 
 
 def test_a_month_beyond_the_calendar_ends_with_the_calendar() -> None:
-    assert last_of_month(9999, 12 + 3) == date(9999, 3, 31)
-    assert last_of_month(1, 1 - 2) == date(1, 11, 30)
+    assert last_of_month(9999, 12 + 3) == date(9999, 12, 31)
+    assert last_of_month(1, 1 - 2) == date(1, 1, 31)
 
 
 def test_an_unscheduled_job_keeps_its_last_start_and_one_that_is_not_known_stays_unknown() -> None:
