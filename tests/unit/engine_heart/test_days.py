@@ -34,6 +34,18 @@ def test_a_reminder_that_a_change_of_zone_jumps_over_comes_at_the_change() -> No
     assert in_brief(lines) == ["invoice_due_in_days-0 invoice:i1:2026-06-11:0 06-10 21:00 sent"]
 
 
+@pytest.mark.parametrize("other", ["Asia/Tokyo", "Pacific/Kiritimati"])  # there it is the 11th, 17:50; the 12th, 00:50
+def test_a_reminder_comes_at_the_change_of_zone_even_where_that_jumps_to_the_day_after_the_next(other: str) -> None:
+    change = "2026-06-11T10:50:00Z"  # on Midway the 10th, 23:50
+    events = [
+        account_event("2026-06-01 12:00", time_zone="Pacific/Midway"),
+        invoice_event("2026-06-01 12:00"),
+        account_event(change, time_zone=other),
+    ]
+    lines, _ = simulated(events, a_rulebook(a_rule(DUE, x=0, send_at="23:55")))
+    assert [line["moment"] for line in lines] == [change]
+
+
 def test_a_reminder_that_a_change_of_zone_would_bring_back_does_not_come_twice() -> None:
     events = [
         account_event("2026-06-01 12:00", time_zone=TOKYO),
