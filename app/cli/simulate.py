@@ -45,7 +45,10 @@ def command(
         list[str] | None, typer.Option("--pause", help="FROM..TO: nothing is processed in between. Repeatable.")
     ] = None,
 ) -> None:
-    """Decide what the running system would decide, without Kafka. Exit status 1 if a line breaks the contract."""
+    """Decide what the running system would decide, without Kafka. Exit status 1 if a line breaks the contract.
+
+    The events are read into memory before the first is played.
+    """
     span = Span(instant(begin, "--from"), instant(until, "--until"), pause(pauses or []))
     if span.until < span.begin:
         raise typer.BadParameter("--until must not lie before --from")

@@ -109,7 +109,7 @@ def settle(book: Book, company: Company, at: Instant) -> Book:
     if details is None or clock is None:
         return book
     day = clock.day(at)
-    settled = _moved_out(book, details, day)
+    settled = book if book.account.episode is None else _moved_out(book, details, day)
     flips = [i for i in _ready_by(settled, day) if projected(settled, i, company, day) == day]
     moved = {i.invoice_id: replace(i, since=day, flipped_at=at) for i in flips}
     return with_episode(with_invoices(settled, moved), at, day)

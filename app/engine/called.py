@@ -19,7 +19,8 @@ def called_up(before: Book, book: Book, fact: Fact, rulebook: Rulebook) -> list[
         occurrence = trigger.occurs(before, book, fact, fact.data)
         if occurrence is not None:
             found += _occasions(trigger, occurrence, fact, rulebook)
-    found.sort(key=lambda occasion: (occasion.rule, occasion.subject))
+    if len(found) > 1:
+        found.sort(key=lambda occasion: (occasion.rule, occasion.subject))
     return found
 
 

@@ -15,7 +15,8 @@ from app.domain.rules import Rule, Rulebook, send_at
 from app.triggers import DAY_TRIGGERS
 from app.triggers.base import Coming, DayTrigger, Present
 
-EVER, NEVER = (0, 1 << 30), (1 << 30, -1)
+LAST_DAY = date.max.toordinal()
+ANY_DAY, NO_DAY = (0, LAST_DAY), (LAST_DAY, 0)
 AROUND = 2
 """A moment is at most so many days from its own: gaps of a whole day, changes of zone, flips in the day's course."""
 
@@ -55,15 +56,16 @@ def due(book: Book, company: Company, rulebook: Rulebook, stretch: Stretch) -> l
             moment = _moment(clock.moment(coming.day, minutes), coming)
             if moment is not None and stretch.begin <= moment < stretch.end and applies(rule, moment):
                 found.append(_occasion(rule, coming, moment))
-    found.sort(key=lambda occasion: (occasion.moment, occasion.rule, occasion.subject))
+    if len(found) > 1:
+        found.sort(key=lambda occasion: (occasion.moment, occasion.rule, occasion.subject))
     return found
 
 
 def _dates(book: Book, stretch: Stretch) -> dict[str, tuple[int, int]]:
     """Return the first and the last date that the book has to count days from, by anchor (see `filing`), as ordinals.
 
-    What has no moment of its own day alone has any date: a card that came within the stretch or later, and the end of
-    when an invoice may be moved in.
+    A card that came within the stretch or later may have its moment then, whatever its date; an invoice may be moved in
+    any time after its due date.
     """
     found: dict[str, tuple[int, int]] = {}
     if book.account.episode is not None:
@@ -72,14 +74,14 @@ def _dates(book: Book, stretch: Stretch) -> dict[str, tuple[int, int]]:
     for card in book.cards.values():
         if card.autopay:
             day = card.last_day.toordinal()
-            found["card"] = EVER if card.since >= stretch.begin else _spanning(found.get("card"), day)
+            found["card"] = ANY_DAY if card.since >= stretch.begin else _spanning(found.get("card"), day)
     for invoice in book.invoices.values():
         if invoice.since is not None:
             found["since"] = _spanning(found.get("since"), invoice.since.toordinal())
         if invoice.open:
             found["due"] = _spanning(found.get("due"), invoice.due_on.toordinal())
     if "due" in found:
-        found["ready"] = (found["due"][0], EVER[1])
+        found["ready"] = (found["due"][0], LAST_DAY)
     return found
 
 
@@ -90,7 +92,7 @@ def _spanning(known: tuple[int, int] | None, day: int) -> tuple[int, int]:
 def _are_near(dates: Mapping[str, tuple[int, int]], anchors: Iterable[str], begin: int, end: int) -> bool:
     """Whether there may be a date in [begin, end] that a trigger with these anchors counts from."""
     for anchor in anchors:
-        first, last = dates.get(anchor, NEVER)
+        first, last = dates.get(anchor, NO_DAY)
         if first <= end and begin <= last:
             return True
     return False
@@ -109,7 +111,7 @@ def _day_rules(rulebook: Rulebook, company_id: str) -> list[tuple[DayTrigger, Ru
     ]
 
 
-@lru_cache(maxsize=1 << 12)
+@lru_cache(maxsize=1 << 11)
 def _counted_from(rulebook: Rulebook, company_id: str, day: date) -> list[int]:
     """Return the date, as an ordinal, from which each of these rules counts to come to `day`."""
     rules = _day_rules(rulebook, company_id)

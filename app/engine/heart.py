@@ -73,14 +73,16 @@ class Heart:
         """
         if to <= book.account.done:
             return book
-        waiting = {identity: p for identity, p in book.pending.items() if self._is_over(book, p, to)}
+        waiting = [p for p in book.pending.values() if self._is_over(book, p, to)] if book.pending else []
         if waiting:
-            pending = {identity: p for identity, p in book.pending.items() if identity not in waiting}
+            over = {(p.occasion.rule, p.occasion.subject) for p in waiting}
+            pending = {identity: p for identity, p in book.pending.items() if identity not in over}
             book = replace(book, pending=pending)
         agenda = Agenda(to, now)
         book, came = self._through(book, to, agenda)
-        held = agenda.settle(self._judge, book, tuple(waiting.values()), came) if waiting or came else ()
-        return self._woken(_holding(book, held))
+        if not waiting and not came:
+            return self._woken(book)
+        return self._woken(_holding(book, agenda.settle(self._judge, book, waiting, came)))
 
     def check(self, fact: Fact) -> None:
         """Look at what only the configuration tells, before any clock moves on; raise ContractError."""
@@ -203,8 +205,8 @@ class Heart:
 
     def _waking(self, book: Book, at: Instant) -> Book:
         """Note that the next clock move must look at the account: a flip, a card or a change of zone made moments."""
-        flipped = any(i.flipped_at == at and not i.silent for i in book.invoices.values())
-        stored = any(c.since == at and not c.silent for c in book.cards.values())
+        flipped = [i for i in book.invoices.values() if i.flipped_at == at and not i.silent]
+        stored = [c for c in book.cards.values() if c.since == at and not c.silent]
         clock = book.account.clock
         moved = clock is not None and clock.passed is not None and clock.since == at
         return self._woken(book, at if flipped or stored or moved else None)

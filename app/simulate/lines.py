@@ -14,7 +14,7 @@ from app.domain.decision import Decision
 from app.engine.writing import as_line
 from app.simulate.run import Memory
 
-RUN: Final = 50_000
+RUN: Final = 200_000
 BLOCK: Final = 200
 """Lines that are written, and read again, at once."""
 

@@ -28,7 +28,10 @@ class Present(msgspec.Struct, frozen=True):
 
 
 class Coming(msgspec.Struct, frozen=True):
-    """A local day on which a day rule's condition holds by present facts; not before the instant `earliest`, if any."""
+    """A local day on which a day rule's condition holds by present facts; not before the instant `earliest`, if any.
+
+    `earliest` lies within two days of `day`, or is a card's `since`: else nobody asks for it (app/engine/coming.py).
+    """
 
     day: date
     names: tuple[object, ...]

@@ -1,7 +1,7 @@
 """22: an invoice will become delinquent in X days."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 
 from app.domain.calendar import days_after
 from app.domain.delinquency import projected
@@ -19,11 +19,11 @@ class Variables(DueInvoiceVariables, frozen=True, kw_only=True):
 
 def coming(present: Present, rule: Rule) -> Iterator[Coming]:
     """Open and not delinquent, X days before its projected date."""
-    days = timedelta(days=rule.x or 0)
+    days = rule.x or 0
     for invoice in present.book.open_invoices():
         day = projected(present.book, invoice, present.company, present.today)
         if day is not None:
-            yield Coming(day - days, ("invoice", invoice.invoice_id, day, rule.x), invoice.invoice_id)
+            yield Coming(days_after(day, -days), ("invoice", invoice.invoice_id, day, rule.x), invoice.invoice_id)
 
 
 def _still_ahead(present: Present, occasion: Occasion) -> date | None:

@@ -1,7 +1,7 @@
 """18: an invoice has been delinquent for X days."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 
 from app.domain.calendar import days_after
 from app.domain.keys import subject
@@ -21,7 +21,7 @@ def coming(present: Present, rule: Rule) -> Iterator[Coming]:
     for invoice in present.book.invoices.values():
         if invoice.since is not None:
             names = ("invoice", invoice.invoice_id, invoice.since, rule.x)
-            yield Coming(invoice.since + timedelta(days=rule.x or 0), names, invoice.invoice_id)
+            yield Coming(days_after(invoice.since, rule.x or 0), names, invoice.invoice_id)
 
 
 def holds(present: Present, occasion: Occasion) -> bool:

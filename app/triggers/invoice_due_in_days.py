@@ -1,7 +1,6 @@
 """19: an invoice is due in X days."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from app.domain.calendar import days_after
 from app.domain.occasion import Occasion
@@ -25,7 +24,7 @@ def coming(present: Present, rule: Rule) -> Iterator[Coming]:
     """Open, X days before `due_on`."""
     days = rule.x or 0
     for invoice in present.book.open_invoices():
-        yield Coming(invoice.due_on - timedelta(days=days), names_by_due_date(invoice, rule.x), invoice.invoice_id)
+        yield Coming(days_after(invoice.due_on, -days), names_by_due_date(invoice, rule.x), invoice.invoice_id)
 
 
 def holds(present: Present, occasion: Occasion) -> bool:

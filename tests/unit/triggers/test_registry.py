@@ -1,5 +1,6 @@
 """The triggers are found by being there, and each says all that is asked of it."""
 
+import inspect
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,12 @@ def test_there_are_23_six_of_them_for_days() -> None:
         "invoice_past_due_for_days",
     ]
     assert len(EVENT_TRIGGERS) == 17
+
+
+@pytest.mark.parametrize("trigger", EVENT_TRIGGERS, ids=lambda trigger: trigger.id)
+def test_an_event_trigger_is_shown_the_kind_of_fact_that_it_takes(trigger: EventTrigger) -> None:
+    *_, taken = inspect.signature(trigger.occurs, eval_str=True).parameters.values()
+    assert taken.annotation is trigger.data
 
 
 def test_those_that_take_an_x_say_the_least() -> None:
