@@ -10,8 +10,20 @@ from msgspec.structs import replace
 from app.contract.instants import Instant
 from app.domain import keys
 from app.domain.account import Account
-from app.domain.book import HASH_BYTES, account_of, card_of, decided_of, invoice_of, pending_of, tally_of, unpacked
+from app.domain.book import (
+    HASH_BYTES,
+    Book,
+    account_of,
+    card_of,
+    decided_of,
+    invoice_of,
+    pending_of,
+    tally_of,
+    unpacked,
+)
+from app.domain.companies import Company
 from app.domain.job import Job
+from app.domain.moving import followed
 from app.domain.usage import Usage
 from app.engine.filing import end_of
 from app.engine.totals import ROW as TOTALS_ROW
@@ -53,11 +65,13 @@ class Differing(Struct, frozen=True):
 class Comparison:
     """Rows equal by table, and those that are not; equal is what every worker would take for the same."""
 
-    def __init__(self, old: Rows, new: Rows, reached: Callable[[str], Instant]) -> None:
+    def __init__(
+        self, old: Rows, new: Rows, reached: Callable[[str], Instant], companies: Mapping[str, Company]
+    ) -> None:
         """`reached` gives the instant before which all of an account's moments have come up."""
         self.equal = dict.fromkeys(TABLES, 0)
         self.found: list[Differing] = []
-        self._old, self._new, self._reached = old, new, reached
+        self._old, self._new, self._reached, self._companies = old, new, reached, companies
         for key in sorted({*filter(is_compared, old), *filter(is_compared, new)}):
             self._compare(table_of(key), key)
 
@@ -72,7 +86,9 @@ class Comparison:
     def keeping(self, kept: Callable[[bytes], bool]) -> "Comparison":
         """Return what is left where the rows of which `kept` is true stay as they are."""
         others = {key: value for key, value in self._new.items() if not kept(key)}
-        return Comparison(self._old, others | {k: v for k, v in self._old.items() if kept(k)}, self._reached)
+        return Comparison(
+            self._old, others | {k: v for k, v in self._old.items() if kept(k)}, self._reached, self._companies
+        )
 
     def _compare(self, table: str, key: bytes) -> None:
         old, new = self._normal(table, key, self._old.get(key)), self._normal(table, key, self._new.get(key))
@@ -88,9 +104,15 @@ class Comparison:
         if value is None:
             return None
         try:
-            return _NORMAL[table](key, value, self._reached(account_id(key)))
+            row = _NORMAL[table](key, value, self._reached(account_id(key)))
         except (msgspec.DecodeError, ValueError):
             return "cannot be read"
+        return self._followed(row) if isinstance(row, Account) else row
+
+    def _followed(self, account: Account) -> Account:
+        """Return it with its company's changes of zone: an account takes them in when it is next looked at."""
+        company = None if account.details is None else self._companies.get(account.details.company_id)
+        return account if company is None else followed(Book(account), company).account
 
 
 def is_compared(key: bytes) -> bool:

@@ -19,7 +19,7 @@ def found(*, switched: bool = False) -> Found:
         keys.item_row("a1", "invoice", "i2"): pack(an_invoice("i2")),
     }
     undecided = Undecided("a1", "past-due-7", "invoice:i1:2026-06-10:7", at("2026-06-17 09:00"))
-    comparison = Comparison(old, new, lambda account: 0)
+    comparison = Comparison(old, new, lambda account: 0, {})
     return Found({3: Result(comparison, frozenset({"a7"}), (undecided,), 12)}, switched)
 
 
