@@ -54,8 +54,10 @@ async def started(make: Callable[[], C], close: Callable[[C], Awaitable[None]], 
         client = make()
         try:
             await client.start()
-        except KafkaConnectionError as error:
+        except KafkaError as error:
             await close(client)
+            if not _is_away(error):
+                raise
             if loop.time() > deadline:
                 raise KafkaAwayError(f"no Kafka at {bootstrap} for {PATIENCE_SECONDS:.0f} s") from error
             await asyncio.sleep(RETRY_SECONDS)
@@ -64,6 +66,11 @@ async def started(make: Callable[[], C], close: Callable[[C], Awaitable[None]], 
             raise
         else:
             return client
+
+
+def _is_away(error: KafkaError) -> bool:
+    """Whether no broker answered; a transactional producer that is looking for its coordinator wraps it up."""
+    return isinstance(error, KafkaConnectionError) or isinstance(error.__cause__, AWAY)
 
 
 @asynccontextmanager

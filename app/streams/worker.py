@@ -26,6 +26,9 @@ from app.streams.web import serving
 log = logging.getLogger(__name__)
 
 STOP_SECONDS: Final = 9.0
+LEAVE_SECONDS: Final = 2.0
+"""How long Faust may take to leave the group once the lanes have ended: after that nothing depends on it."""
+STOPPED: Final = 0
 FAILED: Final = 1
 
 
@@ -38,9 +41,14 @@ def run_worker(wiring: Wiring, settings: Settings) -> None:
 def end(error: BaseException) -> NoReturn:
     """End the process at once and say why: what is in doubt must not be written on."""
     log.critical("ends: %s", error, exc_info=None if isinstance(error, WhimbrelError) else error)
+    _exit(FAILED)
+
+
+def _exit(status: int) -> NoReturn:
+    """End the process whatever threads are left."""
     logging.shutdown()
     sys.stderr.flush()
-    os._exit(FAILED)
+    os._exit(status)
 
 
 async def _run(wiring: Wiring, settings: Settings) -> None:
@@ -59,13 +67,23 @@ async def _run(wiring: Wiring, settings: Settings) -> None:
             log.info("stops")
             async with asyncio.timeout(STOP_SECONDS):
                 await lanes.end()
-                await app.stop()
+                left = await _left(app)
                 await stack.aclose()
         except TimeoutError:
             end(WhimbrelError(f"did not stop within {STOP_SECONDS:.0f} s"))
         except Exception as error:  # noqa: BLE001 - whatever it is, the process ends with it
             end(error)
     log.info("stopped")
+    if not left:
+        _exit(STOPPED)
+
+
+async def _left(app: LaneApp) -> bool:
+    """Leave the group; say whether that came to an end: one whose coordinator is away may wait for it long."""
+    done, _ = await asyncio.wait([asyncio.create_task(app.stop())], timeout=LEAVE_SECONDS)
+    for each in done:
+        each.result()
+    return bool(done)
 
 
 async def _assemble(wiring: Wiring, settings: Settings, stack: AsyncExitStack) -> Lanes:

@@ -15,6 +15,10 @@ class EndedError(Exception):
     """Stands for the process's end."""
 
 
+WIRING: Any = type("Wiring", (), {"close": None, "app": "triggers"})
+SETTINGS: Any = None
+
+
 class Failing:
     """An app and its lanes, of which one step fails."""
 
@@ -61,9 +65,30 @@ async def test_what_fails_while_a_worker_starts_or_stops_ends_the_process(
     monkeypatch.setattr(worker, "_assemble", assembled)
     monkeypatch.setattr(worker, "LaneApp", lambda *_: Failing(step))
     monkeypatch.setattr(worker, "end", end)
-    wiring: Any = type("Wiring", (), {"close": None, "app": "triggers"})
-    settings: Any = None
     async with asyncio.timeout(10):
         with pytest.raises(EndedError):
-            await worker._run(wiring, settings)
+            await worker._run(WIRING, SETTINGS)
     assert [str(error) for error in said] == [step]
+
+
+class Staying(Failing):
+    """An app that does not come to leave its group."""
+
+    async def stop(self) -> None:
+        await asyncio.Event().wait()
+
+
+@pytest.mark.usefixtures("_handlers")
+async def test_where_the_group_cannot_be_left_the_process_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[int] = []
+
+    async def assembled(*_: Any) -> Failing:
+        return Failing("none")
+
+    monkeypatch.setattr(worker, "_assemble", assembled)
+    monkeypatch.setattr(worker, "LaneApp", lambda *_: Staying("none"))
+    monkeypatch.setattr(worker, "LEAVE_SECONDS", 0.01)
+    monkeypatch.setattr(worker, "_exit", ended.append)
+    async with asyncio.timeout(10):
+        await worker._run(WIRING, SETTINGS)
+    assert ended == [worker.STOPPED]
