@@ -13,6 +13,7 @@ import uvloop
 
 from app.errors import WhimbrelError
 from app.settings import Settings
+from app.streams import connection
 from app.streams.app import LaneApp, start_line
 from app.streams.client import opened_consumer, partitions_of
 from app.streams.lanes import Lanes
@@ -34,6 +35,7 @@ FAILED: Final = 1
 
 def run_worker(wiring: Wiring, settings: Settings) -> None:
     """Run until SIGTERM or SIGINT, then end cleanly within 10 s; where anything fails, say why and end with 1."""
+    connection.mend()
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # Faust makes a loop of its own in its consumer's thread
     asyncio.run(_run(wiring, settings))
 

@@ -1,0 +1,68 @@
+"""A broker goes away between two requests: uvloop, and what aiokafka makes of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import uvloop
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.protocol.admin import ApiVersionRequest
+
+from app.streams import connection
+
+
+@asynccontextmanager
+async def connected() -> AsyncIterator[AIOKafkaConnection]:
+    """Yield a connection to a server that answers nothing."""
+    server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    async with server:
+        conn = AIOKafkaConnection("127.0.0.1", server.sockets[0].getsockname()[1])
+        await conn.connect()
+        yield conn
+        conn.close()
+
+
+@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+def test_a_connection_closed_beneath_a_request_is_one_that_broke(monkeypatch: pytest.MonkeyPatch, *, on: bool) -> None:
+    async def looked_up(_: AIOKafkaConnection) -> None:
+        """Ask nobody for versions."""
+
+    async def ask() -> None:
+        async with connected() as conn:
+            conn._read_task.cancel()  # who reads has not noticed yet
+            conn._writer.transport.abort()
+            await conn._closed_fut
+            await conn.send(ApiVersionRequest())
+
+    monkeypatch.setattr(AIOKafkaConnection, "_do_version_lookup", looked_up)
+    monkeypatch.setattr(AIOKafkaConnection, "send", connection._send)
+    if on:
+        connection.mend()
+    with (
+        pytest.raises(KafkaConnectionError if on else RuntimeError, match="closed"),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        runner.run(ask())
+
+
+def test_any_other_runtime_error_stays_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistaken(*_: object) -> None:
+        raise RuntimeError("a mistake")
+
+    async def looked_up(_: AIOKafkaConnection) -> None:
+        """Ask nobody for versions."""
+
+    async def ask() -> None:
+        async with connected() as conn:
+            conn.send(ApiVersionRequest())
+
+    monkeypatch.setattr(AIOKafkaConnection, "_do_version_lookup", looked_up)
+    monkeypatch.setattr(AIOKafkaConnection, "send", connection._sent)
+    monkeypatch.setattr(connection, "_send", mistaken)
+    with (
+        pytest.raises(RuntimeError, match="a mistake"),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        runner.run(ask())
