@@ -100,11 +100,10 @@ def test_breaches_are_told_in_the_order_of_lines_whoever_s_they_are(tmp_path: Pa
     assert re.findall(r"^events.jsonl:(\d+):", told, re.MULTILINE) == [*"1234567"]
 
 
-@pytest.mark.parametrize("most", [1, 7, 10_000])
-def test_lines_come_in_the_order_of_decisions_however_few_are_held_in_memory(most: int) -> None:
+def test_lines_come_in_the_order_of_decisions_whoever_s_they_are() -> None:
     config = load_dir(CONFIG, REGISTRY)
     rulebook = Rulebook(config.rules, config.companies)
-    decided = Lines(most)
+    decided = Lines()
     for _ in run.courses(by_subject(history(8)), Heart(rulebook, span().begin, decided), span(), []):
         decided.forget()
     expected, _ = run.simulate(history(8), rulebook, span())
