@@ -50,8 +50,10 @@ class Heart:
 
     def read(self, book: Book, fact: Fact, now: Instant, *, backlog: bool) -> Book:
         """Return the account's book after the fact, read at `now`. The fact has passed `check`."""
-        if book.has_seen(fact.source, fact.id):
-            return book
+        return book if book.has_seen(fact.source, fact.id) else self.take(book, fact, now, backlog=backlog)
+
+    def take(self, book: Book, fact: Fact, now: Instant, *, backlog: bool) -> Book:
+        """Return what `read` does of a fact that is known to be new."""
         company = company_of(book, self._rulebook)
         book = book if company is None else followed(book, company)
         if fact.time > book.account.done:

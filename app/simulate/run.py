@@ -67,10 +67,11 @@ class Course:
         if at > self._span.until:
             return
         backlog = at > self._newest
-        self._pass_pauses(at, begun_only=backlog)
+        if self._pauses:
+            self._pass_pauses(at, begun_only=backlog)
         if not backlog:
             self._run_to(fact.time, None)
-        self.book = self._heart.read(self.book, fact, at, backlog=backlog)
+        self.book = self._heart.take(self.book, fact, at, backlog=backlog)
 
     def finish(self) -> None:
         """Let the clock run to the end."""
