@@ -32,7 +32,7 @@ class Lines(Memory):
     def write(self, decision: Decision) -> None:
         """Keep its line."""
         line = orjson.dumps(as_line(decision), option=orjson.OPT_APPEND_NEWLINE)
-        # A copy has the size of the line; orjson's own bytes keep all the room that it was written in, ten times as much.
+        # A copy has the size of the line; orjson's own bytes keep the room they were written in: ten times that.
         copied = bytes(memoryview(line))
         self._lines.append((decision.decided_at, decision.moment, decision.rule, decision.subject, copied))
 
