@@ -56,7 +56,7 @@ async def started(make: Callable[[], C], close: Callable[[C], Awaitable[None]], 
             await client.start()
         except KafkaError as error:
             await close(client)
-            if not _is_away(error):
+            if not is_away(error):
                 raise
             if loop.time() > deadline:
                 raise KafkaAwayError(f"no Kafka at {bootstrap} for {PATIENCE_SECONDS:.0f} s") from error
@@ -68,8 +68,8 @@ async def started(make: Callable[[], C], close: Callable[[C], Awaitable[None]], 
             return client
 
 
-def _is_away(error: KafkaError) -> bool:
-    """Whether no broker answered; a transactional producer that is looking for its coordinator wraps it up."""
+def is_away(error: BaseException) -> bool:
+    """Say whether no broker answered; a transactional producer that is looking for its coordinator wraps it up."""
     return isinstance(error, KafkaConnectionError) or isinstance(error.__cause__, AWAY)
 
 

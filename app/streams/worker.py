@@ -15,7 +15,7 @@ from app.errors import WhimbrelError
 from app.settings import Settings
 from app.streams import connection
 from app.streams.app import LaneApp, start_line
-from app.streams.client import opened_consumer, partitions_of
+from app.streams.client import KafkaAwayError, is_away, opened_consumer, partitions_of
 from app.streams.lanes import Lanes
 from app.streams.opening import Opening, Wiring
 from app.streams.outputs import KafkaOutputs, open_producer
@@ -42,6 +42,8 @@ def run_worker(wiring: Wiring, settings: Settings) -> None:
 
 def end(error: BaseException) -> NoReturn:
     """End the process at once and say why: what is in doubt must not be written on."""
+    if is_away(error):  # as Faust starts; everything else waits for its broker
+        error = KafkaAwayError(f"Kafka went away as it was needed ({error}): start this worker again")
     log.critical("ends: %s", error, exc_info=None if isinstance(error, WhimbrelError) else error)
     _exit(FAILED)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from app.streams import worker
 
@@ -92,3 +93,19 @@ async def test_where_the_group_cannot_be_left_the_process_ends_all_the_same(monk
     async with asyncio.timeout(10):
         await worker._run(WIRING, SETTINGS)
     assert ended == [worker.STOPPED]
+
+
+@pytest.mark.parametrize(
+    ("error", "traced"), [(KafkaConnectionError("Unable to bootstrap"), False), (ValueError("a mistake"), True)]
+)
+def test_a_broker_that_went_away_is_told_in_a_line_and_a_mistake_with_its_place(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, *, traced: bool
+) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(worker, "_exit", ended.append)
+    end: Any = worker.end
+    end(error)
+    (record,) = caplog.records
+    assert ended == [worker.FAILED]
+    assert (record.exc_info is not None) is traced
+    assert str(error) in record.getMessage()
