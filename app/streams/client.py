@@ -70,6 +70,8 @@ async def started(make: Callable[[], C], close: Callable[[C], Awaitable[None]], 
 
 def is_away(error: BaseException) -> bool:
     """Say whether no broker answered; a transactional producer that is looking for its coordinator wraps it up."""
+    if not isinstance(error, KafkaError):
+        return False
     return isinstance(error, KafkaConnectionError) or isinstance(error.__cause__, AWAY)
 
 

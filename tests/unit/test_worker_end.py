@@ -10,6 +10,7 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from app.streams import worker
+from app.streams.client import KafkaAwayError
 
 
 class EndedError(Exception):
@@ -95,8 +96,27 @@ async def test_where_the_group_cannot_be_left_the_process_ends_all_the_same(monk
     assert ended == [worker.STOPPED]
 
 
+def caused(error: Exception) -> Exception:
+    error.__cause__ = KafkaConnectionError()
+    return error
+
+
+def test_what_says_already_how_long_it_waited_for_its_broker_is_told_as_it_stands(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(worker, "_exit", lambda _: None)
+    end: Any = worker.end
+    end(caused(KafkaAwayError("no Kafka at a:1 for 60 s")))
+    assert [record.getMessage() for record in caplog.records] == ["ends: no Kafka at a:1 for 60 s"]
+
+
 @pytest.mark.parametrize(
-    ("error", "traced"), [(KafkaConnectionError("Unable to bootstrap"), False), (ValueError("a mistake"), True)]
+    ("error", "traced"),
+    [
+        (KafkaConnectionError("Unable to bootstrap"), False),
+        (ValueError("a mistake"), True),
+        (caused(ValueError("a mistake over it")), True),
+    ],
 )
 def test_a_broker_that_went_away_is_told_in_a_line_and_a_mistake_with_its_place(
     error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, *, traced: bool
