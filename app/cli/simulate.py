@@ -24,7 +24,7 @@ from app.triggers import REGISTRY
 TOLD_EVERY = 500
 """Events between two changes of the progress bar."""
 GARBAGE_EVERY = 50_000
-"""Almost nothing that a simulation makes is garbage in cycles, and all the books are looked through to find it."""
+"""Almost nothing that a simulation makes is garbage in cycles, and all the lines are looked through to find it."""
 
 
 class OutputError(WhimbrelError):

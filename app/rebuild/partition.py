@@ -147,8 +147,9 @@ class Rebuild:
     def compared(self) -> "Result":
         """Return what the rows of old and those made anew do not agree in, all facts having been read."""
         books = self.replay.finish()
-        rows, companies = dict(self.replay.rows()), self._arguments[0].companies
-        comparison = Comparison(self.snapshot.rows, rows, self.snapshot.reached_by(), companies)
+        rulebook, *_ = self._arguments
+        rows = dict(self.replay.rows())
+        comparison = Comparison(self.snapshot.rows, rows, self.snapshot.reached_by(), rulebook.companies)
         accounts, kept = self._kept(comparison, {book: each.seen for book, each in books.items()})
         if kept:
             comparison = comparison.keeping(lambda key: key in kept)

@@ -24,11 +24,17 @@ async def connected() -> AsyncIterator[AIOKafkaConnection]:
         conn.close()
 
 
+@pytest.fixture(autouse=True)
+def _no_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask nobody for versions."""
+
+    async def looked_up(_: AIOKafkaConnection) -> None: ...
+
+    monkeypatch.setattr(AIOKafkaConnection, "_do_version_lookup", looked_up)
+
+
 @pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
 def test_a_connection_closed_beneath_a_request_is_one_that_broke(monkeypatch: pytest.MonkeyPatch, *, on: bool) -> None:
-    async def looked_up(_: AIOKafkaConnection) -> None:
-        """Ask nobody for versions."""
-
     async def ask() -> None:
         async with connected() as conn:
             conn._read_task.cancel()  # who reads has not noticed yet
@@ -36,7 +42,6 @@ def test_a_connection_closed_beneath_a_request_is_one_that_broke(monkeypatch: py
             await conn._closed_fut
             await conn.send(ApiVersionRequest())
 
-    monkeypatch.setattr(AIOKafkaConnection, "_do_version_lookup", looked_up)
     monkeypatch.setattr(AIOKafkaConnection, "send", connection._send)
     if on:
         connection.mend()
@@ -51,14 +56,10 @@ def test_any_other_runtime_error_stays_what_it_is(monkeypatch: pytest.MonkeyPatc
     def mistaken(*_: object) -> None:
         raise RuntimeError("a mistake")
 
-    async def looked_up(_: AIOKafkaConnection) -> None:
-        """Ask nobody for versions."""
-
     async def ask() -> None:
         async with connected() as conn:
             conn.send(ApiVersionRequest())
 
-    monkeypatch.setattr(AIOKafkaConnection, "_do_version_lookup", looked_up)
     monkeypatch.setattr(AIOKafkaConnection, "send", connection._sent)
     monkeypatch.setattr(connection, "_send", mistaken)
     with (

@@ -15,7 +15,7 @@ from app.contract.errors import ContractError
 from app.contract.instants import DAY, Instant
 from app.domain import keys
 from app.domain.book import Book, new_book
-from app.domain.companies import Exclusion
+from app.domain.companies import Company, Exclusion
 from app.domain.delinquency import next_flip
 from app.domain.rules import Rulebook
 from app.engine import coming
@@ -123,43 +123,43 @@ def _read(history: History, until: Instant) -> tuple[Book, Heart]:
     return heart.advance(book, until, until), heart
 
 
-@SLOW
-@given(data=st.data())
-def test_a_stretch_without_flips_may_be_cut_in_two_anywhere(data: st.DataObject) -> None:
+def _standing(data: st.DataObject) -> tuple[Book, Company | None, Rulebook, Instant]:
+    """Some account's book as it stands at some instant, its company, and the rules."""
     where = data.draw(zones())
     history = data.draw(histories(where=where, accounts=1))
     begin = data.draw(instants(*where))
     book, _ = _read(history, begin)
-    company = company_of(book, history.rulebook)
+    return book, company_of(book, history.rulebook), history.rulebook, begin
+
+
+@SLOW
+@given(data=st.data())
+def test_a_stretch_without_flips_may_be_cut_in_two_anywhere(data: st.DataObject) -> None:
+    book, company, rulebook, begin = _standing(data)
     if company is None:
         return
     flip = next_flip(book, company, begin + 5 * DAY)
     end = min(begin + 5 * DAY, begin + 5 * DAY if flip is None else flip)
     end = max(begin, end)
-    whole = due(book, company, history.rulebook, Stretch(begin, end))
+    whole = due(book, company, rulebook, Stretch(begin, end))
     middle = data.draw(st.integers(begin, end) | st.sampled_from([begin, end, *(o.moment for o in whole)]))
     halves = [Stretch(begin, middle), Stretch(middle, end)]
-    assert [occasion for half in halves for occasion in due(book, company, history.rulebook, half)] == whole
+    assert [occasion for half in halves for occasion in due(book, company, rulebook, half)] == whole
 
 
 @SLOW
 @given(data=st.data())
 def test_a_rule_that_is_not_asked_would_have_had_nothing_to_say(data: st.DataObject) -> None:
     """Only rules that count from a date that is near are asked: asking all of them, for any day, finds the same."""
-    where = data.draw(zones())
-    history = data.draw(histories(where=where, accounts=1))
-    begin = data.draw(instants(*where))
-    length = data.draw(st.integers(0, DAY) | st.integers(0, 40 * DAY))
-    book, _ = _read(history, begin)
-    company = company_of(book, history.rulebook)
+    book, company, rulebook, begin = _standing(data)
     if company is None:
         return
-    stretch = Stretch(begin, begin + length)
+    stretch = Stretch(begin, begin + data.draw(st.integers(0, DAY) | st.integers(0, 40 * DAY)))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(coming, "_are_near", lambda *_: True)
         patched.setattr(coming, "AROUND", 1000)
-        all_asked = due(book, company, history.rulebook, stretch)
-    assert due(book, company, history.rulebook, stretch) == all_asked
+        all_asked = due(book, company, rulebook, stretch)
+    assert due(book, company, rulebook, stretch) == all_asked
 
 
 CARD: dict[str, Any] = {"card_id": "c1", "brand": "visa", "last4": "4242", "expires": "2026-06", "autopay": True}
