@@ -1,4 +1,4 @@
-"""A broker goes away between two requests: uvloop, and what aiokafka makes of it."""
+"""A broker goes away between two requests, or has only just come, and what aiokafka makes of it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 import uvloop
+from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, NodeNotReadyError
 from aiokafka.protocol.admin import ApiVersionRequest
 
 from app.streams import connection
@@ -67,3 +68,16 @@ def test_any_other_runtime_error_stays_what_it_is(monkeypatch: pytest.MonkeyPatc
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         runner.run(ask())
+
+
+@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+async def test_a_coordinator_is_asked_for_again_once_a_broker_is_known(
+    monkeypatch: pytest.MonkeyPatch, *, on: bool
+) -> None:
+    monkeypatch.setattr(AIOKafkaClient, "coordinator_lookup", connection._lookup)
+    if on:
+        monkeypatch.setattr(AIOKafkaConnection, "send", connection._send)
+        connection.mend()
+    client = AIOKafkaClient()  # as after the answer of a broker that is only starting
+    with pytest.raises(NodeNotReadyError if on else AssertionError):
+        await client.coordinator_lookup(1, "t1-0")
