@@ -142,5 +142,13 @@ def test_a_missing_and_a_stale_index_entry_are_found() -> None:
 def test_a_newest_copy_that_is_behind_its_journal_is_found() -> None:
     older = [(b"count|00000001|a", b"a"), (b"count|00000001|b", b"b")]
     assert differences(Copy("w1", 3, {b"a": b"1", b"b": b"1"}, older)) == [
-        "book[0]: the newest copy stands at 3, the journal ends with 6"
+        "book[0]: the newest copy stands at 3, the journal ends with 6, its rows with 6"
     ]
+
+
+@pytest.mark.parametrize(("offset", "right"), [(2, False), (3, True), (4, True), (5, False)])
+def test_a_fence_at_the_journals_end_may_be_in_no_copy(*, offset: int, right: bool) -> None:
+    ended: list[JournalRecord] = [*JOURNAL[:4], (4, b"~fence", b"2")]
+    entries = [(b"count|00000001|a", b"a"), (b"count|00000001|b", b"b")]
+    copy = Copy("w1", offset, {b"a": b"1", b"b": b"1"}, entries)
+    assert bool(verifier.state("book[0]", ended, [copy], Counting().index)) is not right
