@@ -6,11 +6,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from app.contract.instants import DAY, LATEST, MINUTE, SECOND, Instant
+from app.contract.instants import DAY, HOUR, LATEST, MINUTE, SECOND, Instant
 
 EPOCH = date(1970, 1, 1)
 EPOCH_DATETIME = datetime(1970, 1, 1, tzinfo=UTC)
 MIDNIGHT = 0
+HOURS_OF_DAY = 24
 
 
 @lru_cache(maxsize=2048)
@@ -34,9 +35,21 @@ def zone_info(zone: str) -> ZoneInfo:
 
 def local_clock(zone: str, instant: Instant) -> int:
     """Return what the clock on the wall shows at `instant`, as microseconds since 1970-01-01 00:00 on that wall."""
-    seconds = instant // SECOND
-    offset = datetime.fromtimestamp(seconds, zone_info(zone)).utcoffset() or timedelta()
-    return instant + (offset.days * 86_400 + offset.seconds) * SECOND
+    offset = _offset_all_day(zone, instant // DAY)
+    return instant + (_offset(zone, instant) if offset is None else offset)
+
+
+@lru_cache(maxsize=1 << 14)
+def _offset_all_day(zone: str, utc_day: int) -> int | None:
+    """Return the zone's offset from UTC in the course of a day of UTC, as `_offset`; None where it changes."""
+    begin = utc_day * DAY
+    offsets = {_offset(zone, min(begin + hour * HOUR, LATEST)) for hour in range(HOURS_OF_DAY + 1)}
+    return offsets.pop() if len(offsets) == 1 else None
+
+
+def _offset(zone: str, instant: Instant) -> int:
+    offset = datetime.fromtimestamp(instant // SECOND, zone_info(zone)).utcoffset() or timedelta()
+    return (offset.days * 86_400 + offset.seconds) * SECOND
 
 
 @lru_cache(maxsize=1 << 16)

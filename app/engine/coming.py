@@ -1,6 +1,6 @@
 """Which moments of day rules come up in a stretch of time, by present facts (DOMAIN.md, section 4)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import lru_cache
 
@@ -45,10 +45,8 @@ def due(book: Book, company: Company, rulebook: Rulebook, stretch: Stretch) -> l
     present = Present(book, company, clock.day(stretch.begin), stretch.begin)
     first, last = days_after(present.today, -AROUND), days_after(clock.day(stretch.end), AROUND)
     found = []
-    rules = _day_rules(rulebook, company.id)
-    begins, ends = _counted_from(rulebook, company.id, first), _counted_from(rulebook, company.id, last)
-    for (trigger, rule, minutes), begin, end in zip(rules, begins, ends, strict=True):
-        if not _are_near(dates, trigger.anchors, begin, end) or not may_apply(rule, stretch):
+    for trigger, rule, minutes in _near(dates, rulebook, company.id, first, last):
+        if not may_apply(rule, stretch):
             continue
         for coming in trigger.coming(present, rule):
             if not first <= coming.day <= last and not _within(coming.earliest, stretch):
@@ -89,13 +87,17 @@ def _spanning(known: tuple[int, int] | None, day: int) -> tuple[int, int]:
     return (day, day) if known is None else (min(known[0], day), max(known[1], day))
 
 
-def _are_near(dates: Mapping[str, tuple[int, int]], anchors: Iterable[str], begin: int, end: int) -> bool:
-    """Whether there may be a date in [begin, end] that a trigger with these anchors counts from."""
-    for anchor in anchors:
-        first, last = dates.get(anchor, NO_DAY)
-        if first <= end and begin <= last:
-            return True
-    return False
+def _near(
+    dates: Mapping[str, tuple[int, int]], rulebook: Rulebook, company_id: str, first: date, last: date
+) -> Iterator[tuple[DayTrigger, Rule, int]]:
+    """Yield the rules of `_day_rules` for which there may be a date from which they count to first..last."""
+    begins, ends = _counted_from(rulebook, company_id, first), _counted_from(rulebook, company_id, last)
+    for each, begin, end in zip(_day_rules(rulebook, company_id), begins, ends, strict=True):
+        for anchor in each[0].anchors:
+            earliest, latest = dates.get(anchor, NO_DAY)
+            if earliest <= end and begin <= latest:
+                yield each
+                break
 
 
 @lru_cache(maxsize=256)

@@ -89,16 +89,16 @@ class Judge:
     def decide(self, up: Up, *, superseded: bool = False) -> Pending | None:
         """Decide one; return it if it is held."""
         present, occasion = self._present(up), up.pending.occasion
-        decided = recall(self._ledger, up.book, occasion)
+        decided, rule = recall(self._ledger, up.book, occasion), self._rulebook.in_force(occasion.rule, up.at)
         if present is None:  # still unknown after a day, or of a company that is no longer configured
-            early = changed_or_duplicate(occasion, self._rulebook.in_force(occasion.rule, up.at), decided)
-            self._write(up, None, early or skipped(Reason.NO_RECIPIENT), decided)
+            verdict = changed_or_duplicate(occasion, rule, decided) or skipped(Reason.NO_RECIPIENT)
+            self._write(up, None, rule, verdict, decided)
             return None
-        verdict = decide(occasion, self._circumstances(up, present, decided, superseded=superseded))
+        verdict = decide(occasion, self._circumstances(up, present, rule, decided, superseded=superseded))
         if up.pending.held is None and _leaves_no_line(up, verdict, decided):
             return None
         if up.pending.held is None or verdict.outcome is not Outcome.HELD:
-            self._write(up, present, verdict, decided)
+            self._write(up, present, rule, verdict, decided)
         return self._waiting(up, verdict)
 
     def hold_unknown(self, book: Book, occasion: Occasion, now: Instant) -> Pending | None:
@@ -107,14 +107,16 @@ class Judge:
         decided = recall(self._ledger, book, occasion)
         if decided is not None and occasion.moment in decided.moments:
             return None
-        verdict = changed_or_duplicate(occasion, self._rulebook.in_force(occasion.rule, now), decided)
-        self._write(up, None, verdict or Verdict(Outcome.HELD, Reason.UNKNOWN_ACCOUNT), decided)
+        rule = self._rulebook.in_force(occasion.rule, now)
+        verdict = changed_or_duplicate(occasion, rule, decided)
+        self._write(up, None, rule, verdict or Verdict(Outcome.HELD, Reason.UNKNOWN_ACCOUNT), decided)
         return msgspec.structs.replace(up.pending, held=now) if verdict is None else None
 
-    def _circumstances(self, up: Up, present: Present, decided: Decided | None, *, superseded: bool) -> Circumstances:
+    def _circumstances(
+        self, up: Up, present: Present, rule: Rule | None, decided: Decided | None, *, superseded: bool
+    ) -> Circumstances:
         occasion = up.pending.occasion
         trigger = REGISTRY[occasion.trigger]
-        rule = self._rulebook.in_force(occasion.rule, up.at)
         return Circumstances(
             at=up.at,
             rule=rule,
@@ -219,9 +221,10 @@ class Judge:
         categories = trigger.categories if rule is None or rule.categories is None else rule.categories
         return account_contacts(account.details, categories)
 
-    def _write(self, up: Up, present: Present | None, verdict: Verdict, decided: Decided | None) -> None:
+    def _write(
+        self, up: Up, present: Present | None, rule: Rule | None, verdict: Verdict, decided: Decided | None
+    ) -> None:
         occasion, book = up.pending.occasion, up.book
-        rule = self._rulebook.in_force(occasion.rule, up.at)
         sent = present is not None and verdict.outcome is Outcome.SENT
         trigger = REGISTRY[occasion.trigger]
         critical = rule is not None and rule.critical

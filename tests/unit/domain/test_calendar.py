@@ -261,7 +261,7 @@ def test_the_change_of_a_zone_s_offset_is_found_to_the_second(
     expected = START if begin < START <= end and before != after else end
     zone = a_zone(START, before, after)
     with patch("app.domain.calendar.zone_info", lambda _: zone):
-        assert change_of_offset("", begin, end) == expected
+        assert change_of_offset(f"{before} to {after}", begin, end) == expected
 
 
 def test_days_beyond_the_calendar_are_its_ends() -> None:
