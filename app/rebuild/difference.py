@@ -111,8 +111,9 @@ class Comparison:
 
     def _followed(self, account: Account) -> Account:
         """Return it with its company's changes of zone: an account takes them in when it is next looked at."""
-        company = None if account.details is None else self._companies.get(account.details.company_id)
-        return account if company is None else followed(Book(account), company).account
+        book = Book(account)
+        company = self._companies.get(book.company_id or "")
+        return account if company is None else followed(book, company).account
 
 
 def is_compared(key: bytes) -> bool:

@@ -13,6 +13,7 @@ from app.contract.errors import ContractError, UnknownType
 from app.contract.instants import Instant, parse_instant
 from app.domain import keys
 from app.domain.book import Book, changes, new_book, pack
+from app.domain.calendar import local_day
 from app.domain.decide import ON_TIME
 from app.domain.rules import Rulebook
 from app.domain.switches import Guard
@@ -62,6 +63,14 @@ class Ticked(Struct, frozen=True):
         return instant
 
 
+class Home(Struct, frozen=True):
+    """What an account's zone goes by from `since` on: its own, else that of its company."""
+
+    since: Instant
+    company_id: str | None
+    own_zone: str | None
+
+
 class Replay:
     """Reads a partition's facts in the order in which they were read, and keeps the books in memory."""
 
@@ -82,6 +91,7 @@ class Replay:
         `refused` are the places of records that were dead-lettered; `belongs` says of an account's or user's id whether
         the partition is its own.
         """
+        self._companies = rulebook.companies
         self._memory = memory
         self._ticked = ticked
         self._refused = refused
@@ -90,6 +100,7 @@ class Replay:
         self._judge = Recollection(rulebook, memory, guard, ticked.decided_at)
         self._heart = Heart(rulebook, NEVER if live_since is None else live_since, memory, judge=self._judge)
         self._books: dict[str, Book] = {}
+        self._homes: dict[str, list[Home]] = {}
         self.facts = 0
         self.passed_over = 0
 
@@ -135,6 +146,7 @@ class Replay:
         told_late = fact.time < now and header(record, BACKLOG_HEADER) is not None
         # Live, what had come up by then is parked: where it was decided at once, its line says so.
         self._books[whose] = self._heart.read(book, fact, now, backlog=told_late or not self._ticked.external)
+        self._settle_in(self._books[whose])
 
     def _fact(self, record: Record) -> Fact | None:
         if (record.topic, record.offset) in self._refused:
@@ -145,10 +157,21 @@ class Replay:
             return None
         return fact if self._belongs(fact.subject) else None
 
+    def _settle_in(self, book: Book) -> None:
+        details = book.account.details
+        home = Home(book.account.done, book.company_id, None if details is None else details.time_zone)
+        homes = self._homes.setdefault(book.id, [])
+        if not homes or (homes[-1].company_id, homes[-1].own_zone) != (home.company_id, home.own_zone):
+            homes.append(home)
+
     def _day(self, account: str, instant: Instant) -> date | None:
-        book = self._books.get(account)
-        clock = None if book is None else book.account.clock
-        return None if clock is None else clock.day(instant)
+        """Return the local day that it was at the instant, by the zone that the account's clock ran in then."""
+        homes = self._homes.get(account, [])
+        home = next((each for each in reversed(homes) if each.since <= instant), None)
+        company = None if home is None else self._companies.get(home.company_id or "")
+        if home is None or company is None:
+            return None
+        return local_day(home.own_zone or company.zone_at(instant), instant)
 
 
 @contextmanager
