@@ -38,6 +38,8 @@ FETCH_WAIT_MS: Final = 100
 FETCH_BYTES: Final = 1 << 20
 POLL_SECONDS: Final = 0.1
 NOTHING_WANTED_SECONDS: Final = 0.01
+METADATA_MS: Final = 5_000
+"""A group whose leader did not hear of its topics in time has no partitions until the leader looks again."""
 NO_GENERATION: Final = driver.DEFAULT_GENERATION_ID
 
 Partition = tuple[str, int]
@@ -69,6 +71,7 @@ class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1_000),
             max_partition_fetch_bytes=FETCH_BYTES,
             fetch_max_wait_ms=FETCH_WAIT_MS,
+            metadata_max_age_ms=METADATA_MS,
             session_timeout_ms=int(conf.broker_session_timeout * 1_000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1_000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1_000),

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import aiokafka
+from faust.assignor.partition_assignor import PartitionAssignor
 
 from app import clock
 from app.contract.instants import SECOND
 from app.engine.inputs import Fetch, Queue
+from app.streams import consumer
 from app.streams.lanes import Lanes
 
 CHANGES: Final = "WHIMBREL_TEST_CHANGES"
@@ -46,6 +48,24 @@ def drop_fetches() -> None:
     Lanes.feed = dropping  # type: ignore[method-assign]
 
 
+def assign_blindly() -> None:
+    """Assign once without knowing of any topic, as where a broker that has only just come does not answer in time."""
+    assign, times = PartitionAssignor.assign, [0]
+
+    def blind(self: PartitionAssignor, cluster: Any, members: Any) -> Any:
+        times[0] += 1
+        if times[0] == 1:
+            cluster._partitions = {}
+        return assign(self, cluster, members)
+
+    PartitionAssignor.assign = blind
+
+
+def look_seldom() -> None:
+    """Look at the metadata as seldom as aiokafka does if it is not told otherwise."""
+    consumer.METADATA_MS = 300_000  # type: ignore[misc]
+
+
 def be_fast(seconds: int) -> None:
     """Have a clock that is wrong."""
     right = clock.now
@@ -53,7 +73,7 @@ def be_fast(seconds: int) -> None:
 
 
 NAMED: Final[Mapping[str, Callable[[], None]]] = {
-    change.__name__: change for change in (read_uncommitted, trust_fetches, drop_fetches)
+    change.__name__: change for change in (read_uncommitted, trust_fetches, drop_fetches, assign_blindly, look_seldom)
 }
 
 

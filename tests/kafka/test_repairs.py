@@ -34,6 +34,8 @@ pytestmark = pytest.mark.kafka
 
 COUNTING = ("tests.faults.worker", "counting")
 FACTS = 200
+LONG_SECONDS = 12
+"""More than twice as long as a leader goes without looking at its topics."""
 
 
 @pytest.fixture
@@ -128,6 +130,25 @@ async def test_what_a_client_loses_between_fetch_and_lane_is_read_again(
     told, _, _ = await fleet.outputs()
     assert (len(told) == 6 * FACTS) is on, "off, whole fetches are missing, and nobody knows"
     assert ("reading again" in fleet.logged(0)) is on
+
+
+@both
+async def test_a_group_whose_leader_knew_of_no_topic_is_assigned_anew(
+    kafka: DevKafka, names: Names, tmp_path: Path, *, on: bool
+) -> None:
+    await topics.create(kafka.bootstrap, names, 1, 1)
+    changes = "assign_blindly" if on else "assign_blindly,look_seldom"
+    fleet = Fleet(kafka.bootstrap, names, tmp_path, COUNTING, **{CHANGES: changes})
+
+    async def assigned_nothing() -> bool:
+        return "Ignoring missing topic" in fleet.logged(0)
+
+    with running(fleet, 1):
+        await fleet.publish([(names.billing, "k")] * FACTS)
+        await eventually(assigned_nothing, 60)
+        with raising(TimeoutError, so=not on):  # off, the worker is well and does nothing, for minutes
+            await eventually(lambda: read_to_the_end(fleet), 60 if on else LONG_SECONDS)
+        fleet.stop()
 
 
 async def read_to_the_end(fleet: Fleet) -> bool:
