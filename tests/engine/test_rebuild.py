@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from app.contract.instants import DAY, HOUR, MINUTE, SECOND, Instant
 from app.dev.provider import history as provider_history
 from app.dev.provider import span
 from app.domain import keys
-from app.domain.book import invoice_of, pack, pending_of
+from app.domain.book import invoice_of, pack, pending_of, tally_of
+from app.domain.companies import EarlierZone
 from app.domain.rules import Rule, Rulebook
 from app.domain.switches import Guard, Kill, Switches
 from app.engine.batch import Bounds
@@ -30,7 +32,17 @@ from app.rebuild.replay import ReplayError
 from app.simulate.run import Pause, Span
 from app.triggers import REGISTRY
 from app.triggers.base import Coming, Present
-from tests.builders import a_company, a_payment, a_rule, account_event, at, invoice_event
+from tests.builders import (
+    a_company,
+    a_payment,
+    a_rule,
+    a_rulebook,
+    account_event,
+    an_event,
+    at,
+    invoice_event,
+    written,
+)
 from tests.engine.office import Office
 from tests.lanes import NAMES, Ran, logs_of, run_a_lane
 from tests.poison import SECRET, MistakeError, raising
@@ -149,6 +161,26 @@ def test_wherever_the_lane_stands_its_rows_come_out(logs: Logs, rulebook: Rulebo
             result = rebuilt(logs, rulebook, place)
             assert not result.comparison.found, kind
             assert not result.undecided, kind
+
+
+def test_after_a_change_of_zone_each_mail_counts_on_the_day_that_it_was_then() -> None:
+    """Sent on the 8th by the wall in Sydney, which is the 7th in New York; the login is not looked at since."""
+    company = a_company(
+        time_zone="America/New_York", earlier=(EarlierZone("Australia/Sydney", at("2026-03-07 20:00")),)
+    )
+    rulebook = a_rulebook(a_rule("invoice_due_in_days", x=0), companies=[company])
+    user = {"user_id": "u1", "name": "U", "email": "u@x.example", "company_id": "acme"}
+    events = [
+        account_event("2026-03-05 00:00"),
+        an_event("portal.user.created", "2026-03-05 00:00", account="u1", user=user),
+        invoice_event("2026-03-05 00:00", due_on="2026-03-08"),
+    ]
+    history = Span(at("2026-03-04 00:00"), at("2026-03-07 21:00"))
+    logs = logs_of([written(event) for event in events], history, rulebook.companies, QUARTER)
+    found = left(run_a_lane(logs, rulebook))
+    (tally,) = (tally_of(key, value) for key, value in found.rows.items() if key.startswith(b"cap/"))
+    assert tally.day == date(2026, 3, 8)
+    assert not rebuilt(logs, rulebook, found).comparison.found
 
 
 def test_what_topics_no_longer_tell_keeps_its_rows(logs: Logs, rulebook: Rulebook) -> None:
