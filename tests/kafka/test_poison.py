@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,11 +18,14 @@ from typer.testing import CliRunner
 from app import clock
 from app.cli.main import app
 from app.config.check import Config
+from app.contract.instants import Instant, datetime_of
 from app.dev.kafka import DevKafka
+from app.domain.calendar import days_after
+from app.domain.rules import Rule
 from app.engine.records import ID_HEADER, REPLAY_HEADER
 from app.streams import client
 from app.streams.names import Names
-from tests.builders import Event, a_company, a_payment, a_rule, account_event
+from tests.builders import Event, a_company, a_payment, a_rule, account_event, an_event
 from tests.kafka.live import decided_at_least, has_begun, publish
 from tests.kafka.system import System, ending
 from tests.kafka.waiting import eventually
@@ -32,14 +36,15 @@ pytestmark = pytest.mark.kafka
 BAD = "a3"
 ACCOUNTS = ("a1", "a2", BAD, "a4")
 MISTAKEN = ("tests.kafka.poisoned_worker", "payment_failed", "message", BAD)
+FAILED, EXPIRING = a_rule("payment_failed"), a_rule("credit_card_expiring", x=2)
 LIVE = {"WHIMBREL_TICKS": "timer", "WHIMBREL_TICK_SECONDS": "1"}
 
 
-async def begun(system: System, **settings: str) -> None:
+async def begun(system: System, rule: Rule = FAILED, command: Sequence[str] = MISTAKEN, **settings: str) -> None:
     """Start a worker with a mistake in it."""
     company = a_company("acme")
-    await system.prepare(Config((a_rule("payment_failed"),), {company.id: company}))
-    system.start("one", command=MISTAKEN, **LIVE, **settings)
+    await system.prepare(Config((rule,), {company.id: company}))
+    system.start("one", command=command, **LIVE, **settings)
     await eventually(lambda: has_begun(system), 60)
 
 
@@ -109,6 +114,46 @@ async def test_what_raises_is_set_aside_its_neighbours_are_decided_and_mended_it
     assert closed["state"] == "replayed"
 
 
+def a_card(account: str, now: Instant) -> Event:
+    """One that is stored for autopay, and expires in less than two months: the next tick says so."""
+    expires = f"{days_after(datetime_of(now).date(), 20):%Y-%m}"
+    card: dict[str, Any] = {
+        "card_id": f"c-{account}",
+        "brand": "visa",
+        "last4": "4242",
+        "expires": expires,
+        "autopay": True,
+    }
+    return an_event("billing.card.updated", now, account=account, **card)
+
+
+async def test_an_account_over_which_a_tick_raises_stands_aside_until_a_mended_worker_takes_over(
+    kafka: DevKafka, names: Names, tmp_path: Path
+) -> None:
+    system = System(kafka.bootstrap, names, tmp_path, smtp_port=1)
+    with ending(system):
+        await begun(system, EXPIRING, ("tests.kafka.poisoned_worker", "credit_card_expiring", "message", BAD))
+        now = clock.now()
+        await tell(system, *(account_event(now, account=account) for account in ACCOUNTS))
+        await tell(system, *(a_card(account, now) for account in ACCOUNTS))
+        await eventually(lambda: decided_at_least(system, len(ACCOUNTS) - 1), 60)
+        await eventually(lambda: has_letters(system, 1), 60)
+        (letter,) = await listed(system)
+        assert (letter["topic"], letter["account"]) == (names.ticks, BAD)
+        assert letter["reason"].startswith("handler: MistakeError at app.engine.judge:")
+        log = (tmp_path / "one.log").read_text()
+        assert f"account {BAD} is parked" in log
+        assert SECRET not in log
+        assert BAD not in {decision["account_id"] for decision in await system.decided()}
+
+        system.kill("one")
+        system.start("one", **LIVE)
+        await eventually(lambda: decided_at_least(system, len(ACCOUNTS)), 60)
+        await eventually(lambda: all_are_closed(system), 60)
+    subjects = [decision["subject"].split(":")[1] for decision in await system.decided()]
+    assert sorted(subjects) == [f"c-{account}" for account in ACCOUNTS]
+
+
 async def test_one_too_many_ends_the_worker_and_the_next_one_too_until_more_is_allowed(
     kafka: DevKafka, names: Names, tmp_path: Path
 ) -> None:
@@ -170,6 +215,10 @@ async def test_a_broken_notification_is_replayed_into_the_outbox_and_is_taken_fo
 async def has_letters(system: System, count: int) -> bool:
     read = await client.read(system.bootstrap, system.names.dead_letters)
     return len([each for each in read if json.loads(each.value or b"")["state"] == "open"]) >= count
+
+
+async def all_are_closed(system: System) -> bool:
+    return not await listed(system)
 
 
 def test_a_letter_that_is_none_is_said_in_a_line(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
