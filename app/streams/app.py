@@ -10,11 +10,13 @@ from mode.types import ServiceT
 
 from app.settings import Settings
 from app.streams.consumer import LaneConsumer, LaneTransport
-from app.streams.lanes import Lanes
+from app.streams.lanes import REVOKE_SECONDS, Lanes
 
 HEARTBEATS_A_SESSION = 3
 MAX_POLL_SECONDS = 120
 """Above the longest batch."""
+REJOIN_SECONDS = REVOKE_SECONDS + 10
+"""After it has heard of a rebalance, at a heartbeat: the group waits no longer for a member that does not come."""
 
 
 class ConsumerOnly(BootStrategy):  # type: ignore[misc]
@@ -43,6 +45,7 @@ class LaneApp(faust.App):  # type: ignore[misc]
             consumer_group_instance_id=settings.worker or None,
             broker_session_timeout=session,
             broker_heartbeat_interval=session / HEARTBEATS_A_SESSION,
+            broker_rebalance_timeout=session / HEARTBEATS_A_SESSION + REJOIN_SECONDS,
             broker_max_poll_interval=MAX_POLL_SECONDS,
             broker_commit_interval=2.0,
         )
