@@ -114,6 +114,10 @@ class Workers:
         """Return the names of the workers that are wanted, of one app or of all."""
         return [each.name for each in self._workers.values() if each.wanted and app in {None, each.app}]
 
+    def have_ended(self, app: str) -> bool:
+        """Tell whether any of the app's workers has ended before it was asked to."""
+        return any(self._workers[each.name].app == app for each in self.ended)
+
     @property
     def states(self) -> list[Path]:
         """The state directories of all workers that ever were."""
