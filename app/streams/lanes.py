@@ -88,6 +88,7 @@ class Lanes:
             topics_of.setdefault(partition, set()).add(topic)
         self._joined = True
         metrics.REBALANCES.inc()
+        log.info("assigned", extra={"partitions": sorted(topics_of)})
         if self._over:
             return
         for partition, topics in sorted(topics_of.items()):

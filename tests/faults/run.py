@@ -15,6 +15,7 @@ relay, for other apps and other verdicts.
 import asyncio
 import os
 import random
+import sys
 import time
 from collections import Counter
 from collections.abc import Coroutine, Sequence
@@ -89,6 +90,8 @@ class Stage:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self.workers.end)
+        if error is not None:
+            sys.stdout.write(self.workers.logs())  # pytest shows it
 
     def beside(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Do something beside; what it raises, `settle` raises."""
@@ -125,7 +128,7 @@ class Stage:
         """Keep the result; raise AssertionError where it is wrong."""
         keep(result)
         this_session.append(result)
-        assert not result.wrong, "\n".join([result.line(), *result.wrong[:MOST_SAID], self.workers.logs()])
+        assert not result.wrong, "\n".join([result.line(), *result.wrong[:MOST_SAID]])
         return result
 
 
