@@ -166,12 +166,12 @@ class Replay:
 
     def _day(self, account: str, instant: Instant) -> date | None:
         """Return the local day that it was at the instant, by the zone that the account's clock ran in then."""
-        homes = self._homes.get(account, [])
-        home = next((each for each in reversed(homes) if each.since <= instant), None)
-        company = None if home is None else self._companies.get(home.company_id or "")
-        if home is None or company is None:
+        homes = self._homes.get(account)
+        if homes is None:
             return None
-        return local_day(home.own_zone or company.zone_at(instant), instant)
+        home = next((each for each in reversed(homes) if each.since <= instant), homes[0])
+        company = self._companies.get(home.company_id or "")
+        return None if company is None else local_day(home.own_zone or company.zone_at(instant), instant)
 
 
 @contextmanager
