@@ -99,8 +99,7 @@ async def test_a_broker_that_does_not_fence_is_found_out(
 async def test_what_a_transaction_aborts_is_not_read(
     kafka: DevKafka, names: Names, tmp_path: Path, *, on: bool
 ) -> None:
-    await topics.create(kafka.bootstrap, names, 1, 1)
-    fleet = Fleet(kafka.bootstrap, names, tmp_path, COUNTING, **{CHANGES: "" if on else "read_uncommitted"})
+    fleet = await changed(kafka, names, tmp_path, "" if on else "read_uncommitted")
     async with transactional(kafka.bootstrap) as producer:
         for number, commits in enumerate((True, False, True)):
             await producer.begin_transaction()
@@ -119,9 +118,7 @@ async def test_what_a_transaction_aborts_is_not_read(
 async def test_what_a_client_loses_between_fetch_and_lane_is_read_again(
     kafka: DevKafka, names: Names, tmp_path: Path, *, on: bool
 ) -> None:
-    await topics.create(kafka.bootstrap, names, 1, 1)
-    changes = "drop_fetches" if on else "drop_fetches,trust_fetches"
-    fleet = Fleet(kafka.bootstrap, names, tmp_path, COUNTING, **{CHANGES: changes})
+    fleet = await changed(kafka, names, tmp_path, "drop_fetches" if on else "drop_fetches,trust_fetches")
     with running(fleet, 1):
         for batch in range(6):
             await fleet.publish([(names.billing, f"k{batch}")] * FACTS)
@@ -136,9 +133,7 @@ async def test_what_a_client_loses_between_fetch_and_lane_is_read_again(
 async def test_a_group_whose_leader_knew_of_no_topic_is_assigned_anew(
     kafka: DevKafka, names: Names, tmp_path: Path, *, on: bool
 ) -> None:
-    await topics.create(kafka.bootstrap, names, 1, 1)
-    changes = "assign_blindly" if on else "assign_blindly,look_seldom"
-    fleet = Fleet(kafka.bootstrap, names, tmp_path, COUNTING, **{CHANGES: changes})
+    fleet = await changed(kafka, names, tmp_path, "assign_blindly" if on else "assign_blindly,look_seldom")
 
     async def assigned_nothing() -> bool:
         return "Ignoring missing topic" in fleet.logged(0)
@@ -149,6 +144,12 @@ async def test_a_group_whose_leader_knew_of_no_topic_is_assigned_anew(
         with raising(TimeoutError, so=not on):  # off, the worker is well and does nothing, for minutes
             await eventually(lambda: read_to_the_end(fleet), 60 if on else LONG_SECONDS)
         fleet.stop()
+
+
+async def changed(kafka: DevKafka, names: Names, directory: Path, changes: str) -> Fleet:
+    """Return counting workers with these changes (see switching.py), over topics of one partition."""
+    await topics.create(kafka.bootstrap, names, 1, 1)
+    return Fleet(kafka.bootstrap, names, directory, COUNTING, **{CHANGES: changes})
 
 
 async def read_to_the_end(fleet: Fleet) -> bool:
