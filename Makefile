@@ -8,11 +8,13 @@ BIN := .venv/bin
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
+# The lock is whole, so nothing is to be resolved: a resolver looks at releases newer than the lock, and pip then refuses them.
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) deploy/preflight.py
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip --disable-pip-version-check check
 	@touch $@
 
 demo: .venv/ready ## a provider's two months in two minutes, on real Kafka, with a mailbox to watch
