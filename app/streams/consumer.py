@@ -30,6 +30,7 @@ from app.contract.instants import SECOND
 from app.engine.inputs import Fetch
 from app.engine.ports import StateUnusableError
 from app.errors import WhimbrelError
+from app.streams.client import started
 from app.streams.lanes import Lanes
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,16 @@ class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             session_timeout_ms=int(conf.broker_session_timeout * 1_000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1_000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1_000),
+        )
+
+    async def on_start(self) -> None:
+        """Start the consumer: a broker that is away is waited for, as everywhere."""
+        servers = driver.server_list(self.transport.url, self.transport.default_port)
+        self.time_started = time.monotonic()
+        self._consumer = await started(
+            lambda: self._create_consumer(loop=self.thread_loop),
+            lambda consumer: consumer.stop(),
+            ",".join(servers),
         )
 
     async def poll(self, wanted: set[Partition], seeks: Mapping[Partition, int]) -> list[tuple[int, Fetch]]:

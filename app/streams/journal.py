@@ -6,7 +6,7 @@ their batches arrive. (ARCHITECTURE.md, section 5; FAUST.md, repair 6.)
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
@@ -20,8 +20,11 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.producer.transaction_manager import PidAndEpoch
 
 from app import metrics
+from app.clock import OFF_SECONDS
+from app.contract.instants import SECOND, Instant
 from app.engine.ports import BatchTooLargeError
 from app.engine.records import COMMIT_KEY
+from app.engine.ticks import MILLISECOND
 from app.errors import WhimbrelError
 from app.streams.client import started
 from app.streams.patience import Patience
@@ -41,16 +44,29 @@ class TakenOverError(WhimbrelError):
     """A later writer has fenced this one: what it had in hand is its successor's."""
 
 
+class ClockOffError(WhimbrelError):
+    """This machine's clock is not the broker's."""
+
+
 class JournalWriter:
     """Appends batches, one at a time, each acknowledged by all copies."""
 
-    def __init__(self, bootstrap: str, topic: str, partition: int, transactional_id: str, patience: Patience) -> None:
-        """Name the journal; `fence` opens it."""
+    def __init__(
+        self,
+        bootstrap: str,
+        topic: str,
+        partition: int,
+        transactional_id: str,
+        patience: Patience,
+        clock: Callable[[], Instant] | None = None,
+    ) -> None:
+        """Name the journal; `fence` opens it. `clock`: it must agree with the broker's; None: others see to that."""
         self.topic = topic
         self.partition = partition
         self._bootstrap = bootstrap
         self._transactional_id = transactional_id
         self._patience = patience
+        self._clock = clock
         self._producer: AIOKafkaProducer | None = None
 
     async def fence(self) -> int:
@@ -90,6 +106,7 @@ class JournalWriter:
         """Send a closed batch; return the offset of its first record."""
         if self._producer is None:
             raise FenceError(f"{self.topic}[{self.partition}]: appended to before it was fenced")
+        asked = None if self._clock is None else self._clock()
         batch.close()  # an open batch might be joined by a later record
         future = await self._producer.send_batch(batch, self.topic, partition=self.partition)
         try:
@@ -100,6 +117,8 @@ class JournalWriter:
             ) from error
         if metadata.offset < 0:
             raise FenceError(f"{self.topic}[{self.partition}]: the broker knows the batch, but not where it is")
+        if self._clock is not None and asked is not None:
+            _check_clock(asked, metadata.timestamp * MILLISECOND, self._clock())
         return int(metadata.offset)
 
     async def _identity(self) -> PidAndEpoch:
@@ -151,4 +170,14 @@ class JournalWriter:
             await asyncio.shield(producer.stop())
         raise FenceError(
             f"{self.topic}[{self.partition}]: the broker does not fence earlier writers; Kafka >= 3.5 does"
+        )
+
+
+def _check_clock(asked: Instant, appended: Instant, acknowledged: Instant) -> None:
+    """Raise ClockOffError where the broker's time of an append lies more than 30 s outside of what it took here."""
+    off = max(asked - appended, appended - acknowledged, 0) / SECOND
+    if off > OFF_SECONDS:
+        raise ClockOffError(
+            f"this machine's clock is {off:,.0f} s off the broker's, more than {OFF_SECONDS:.0f}: set it, and"
+            " start this worker again"
         )

@@ -136,7 +136,12 @@ class Opening:
         wiring = self._wiring
         handler = wiring.handler(partition)
         journal = JournalWriter(
-            self._bootstrap, wiring.journal, partition, f"{wiring.app}-journal-{partition}", self._patience
+            self._bootstrap,
+            wiring.journal,
+            partition,
+            f"{wiring.app}-journal-{partition}",
+            self._patience,
+            clock=None if wiring.ticks else clock.now,  # ticks tell the time, and more gently
         )
         async with AsyncExitStack() as undo:
             undo.push_async_callback(journal.close)

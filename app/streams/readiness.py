@@ -7,7 +7,7 @@ from app import clock, metrics
 from app.contract.instants import SECOND
 from app.streams.config_reader import ConfigReader
 from app.streams.lanes import Lanes
-from app.streams.ticker import CLOCK_OFF_SECONDS, Ticker
+from app.streams.ticker import Ticker
 
 OBSERVE_SECONDS: Final = 1.0
 
@@ -26,7 +26,7 @@ class Readiness:
         if self._config is not None and self._config.unready is not None:
             return self._config.unready
         if self._ticker is not None and not self._ticker.on_time:
-            return f"this machine's clock is more than {CLOCK_OFF_SECONDS:.0f} s off the broker's"
+            return f"this machine's clock is more than {clock.OFF_SECONDS:.0f} s off the broker's"
         return None
 
     def unready(self, lanes: Lanes) -> str | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -11,9 +11,6 @@ from app import clock, metrics
 from app.contract.instants import SECOND, Instant
 from app.engine.ticks import MILLISECOND, TickValue
 from app.streams.patience import Patience
-
-CLOCK_OFF_SECONDS: Final = 30.0
-"""A worker further off the broker's time decides nothing (ARCHITECTURE.md, section 4)."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -48,7 +45,7 @@ class Ticker:
     @property
     def on_time(self) -> bool:
         """Say whether this machine's clock agrees with the broker's."""
-        return abs(self._off_seconds) <= CLOCK_OFF_SECONDS
+        return abs(self._off_seconds) <= clock.OFF_SECONDS
 
     async def tick(self, partition: int) -> MadeTick:
         """Append one tick: everything below the last stable offsets of now comes before it."""

@@ -69,15 +69,15 @@ def table(names: Names, partitions: int, replication: int) -> tuple[Topic, ...]:
         dotted = {name.replace("_", "."): value for name, value in more.items()}
         return {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS), **dotted, **durable}
 
+    append_time = {"message.timestamp.type": "LogAppendTime"}
     journal = {
         "cleanup.policy": "compact",
-        "message.timestamp.type": "CreateTime",
+        **append_time,
         "min.compaction.lag.ms": str(DAY_MS),
         "delete.retention.ms": str(DELETE_RETENTION_MS),
         "max.message.bytes": str(JOURNAL_BYTES),
         **durable,
     }
-    append_time = {"message.timestamp.type": "LogAppendTime"}
     facts = keeping(30, max_message_bytes=str(4 << 20))
     ticks = keeping(1) | append_time | {"segment.ms": str(HOUR_MS)}
     config = {"cleanup.policy": "compact", "max.message.bytes": str(4 << 20), **append_time, **durable}

@@ -42,7 +42,7 @@ def run_worker(wiring: Wiring, settings: Settings) -> None:
 
 def end(error: BaseException) -> NoReturn:
     """End the process at once and say why: what is in doubt must not be written on."""
-    if is_away(error):  # as Faust starts; everything else waits for its broker
+    if is_away(error):  # where somebody has asked without waiting for it
         error = KafkaAwayError(f"Kafka went away as it was needed ({error}): start this worker again")
     log.critical("ends: %s", error, exc_info=None if isinstance(error, WhimbrelError) else error)
     _exit(FAILED)
@@ -62,12 +62,15 @@ async def _run(wiring: Wiring, settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         if wiring.close is not None:
             stack.push_async_callback(wiring.close)
-        lanes = await _assemble(wiring, settings, stack)
-        app = LaneApp(wiring.app, lanes, settings)
-        # From here on a thread of Faust's keeps the process in its group, should this one end in any other way.
+        beginning = asyncio.create_task(_begin(wiring, settings, stack))
+        told = asyncio.create_task(stopping.wait())
+        await asyncio.wait([beginning, told], return_when=asyncio.FIRST_COMPLETED)
+        if not beginning.done():
+            log.info("stops: it has not begun")
+            _exit(STOPPED)  # it has nothing in hand; whatever it waits for, it does not wait to the end
+        app, lanes = beginning.result()
         try:
-            await app.start()
-            await stopping.wait()
+            await told
             log.info("stops")
             async with asyncio.timeout(STOP_SECONDS):
                 await lanes.end()
@@ -80,6 +83,17 @@ async def _run(wiring: Wiring, settings: Settings) -> None:
     log.info("stopped")
     if not left:
         _exit(STOPPED)
+
+
+async def _begin(wiring: Wiring, settings: Settings, stack: AsyncExitStack) -> tuple[LaneApp, Lanes]:
+    """Have everything run."""
+    lanes = await _assemble(wiring, settings, stack)
+    app = LaneApp(wiring.app, lanes, settings)
+    try:
+        await app.start()
+    except Exception as error:  # noqa: BLE001 - a thread of Faust's would keep the process in its group
+        end(error)
+    return app, lanes
 
 
 async def _left(app: LaneApp) -> bool:

@@ -105,6 +105,33 @@ async def test_a_clock_that_is_an_hour_fast(kafka: DevKafka, names: Names, tmp_p
         await run.finish(unknown=False)
 
 
+async def test_a_sender_whose_clock_is_an_hour_slow(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
+    """It would take old news for fresh: it hands nothing over, ends and says why, until its clock is set."""
+    load = live.live(live.moment_after(clock.now() + LEAD))
+    command = ("tests.faults.worker",)
+    async with Run(
+        "sender's clock an hour slow", kafka.bootstrap, names, tmp_path, load, command=command, **BY_THE_CLOCK
+    ) as run:
+        run.begin(triggers=1, senders=0)
+        run.workers.start("slow", "sender", None, (), **{CLOCK_OFF: "-3600"})
+        run.nemesis.note("clock an hour slow", "slow")
+        await all_are_live(run)
+        run.load = live.speak(load, live.second_after(clock.now()), seed(), accounts=100)
+        speaking = run.beside(live.publish(kafka.bootstrap, names, run.load))
+        await run.becomes(0.1)
+
+        async def ends_again_and_again() -> bool:
+            return sum(each.name == "slow" for each in run.workers.ended) > 1
+
+        await eventually(ends_again_and_again, 60)
+        assert {"clock is 3,600 s off the broker's" in each.last for each in run.workers.ended} == {True}
+        assert not run.relay.accepted
+        run.workers.rest("slow")
+        run.workers.start("right", "sender")
+        await speaking
+        await run.finish(unknown=False)
+
+
 def lanes(run: Run, name: str) -> set[int]:
     """Return the partitions that the worker has had in its present life."""
     return {int(number) for number in re.findall(r"lane runs.*partition=(\d+)", run.workers.life(name))}

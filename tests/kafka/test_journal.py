@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from app.contract.instants import DAY
+from app import clock
+from app.contract.instants import DAY, SECOND
 from app.dev.kafka import DevKafka
 from app.engine.ports import BatchTooLargeError, StateUnusableError
 from app.engine.records import COMMIT_KEY, Commit, encode_commit
 from app.streams import client, topics
-from app.streams.journal import BATCH_BYTES, JournalWriter, TakenOverError
+from app.streams.journal import BATCH_BYTES, ClockOffError, JournalWriter, TakenOverError
 from app.streams.names import Names
 from app.streams.outputs import open_producer
 from app.streams.patience import Patience
@@ -181,3 +182,37 @@ async def test_rows_that_come_from_another_journal_are_refused(kafka: DevKafka, 
     with pytest.raises(StateUnusableError, match="another journal"):
         await restore(kafka.bootstrap, journal, 0, other, fence, NOW)
     other.close()
+
+
+@pytest.mark.parametrize("seconds", [-3_600, -40, 40, 3_600])
+async def test_whose_clock_is_off_the_brokers_is_told_at_the_fence(kafka: DevKafka, journal: str, seconds: int) -> None:
+    async with patience(kafka.bootstrap) as patient:
+
+        def wrong() -> int:
+            return clock.now() + seconds * SECOND
+
+        watched, unwatched = (
+            JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient, each) for each in (wrong, None)
+        )
+        with pytest.raises(ClockOffError, match=rf"clock is {abs(seconds):,} s off the broker's"):
+            await watched.fence()
+        await watched.close()
+        await unwatched.fence()  # off: nobody notices
+        await unwatched.close()
+
+
+@pytest.mark.parametrize("seconds", [-20, 20])
+async def test_who_was_stopped_as_it_appended_has_no_wrong_clock(kafka: DevKafka, journal: str, seconds: int) -> None:
+    async with patience(kafka.bootstrap) as patient:
+        looked = 0
+
+        def stopped() -> int:
+            """As where ten minutes go by between the first look and the second."""
+            nonlocal looked
+            looked += 1
+            return clock.now() + (seconds + (looked % 2 - 1) * -600) * SECOND
+
+        writer = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient, stopped)
+        await writer.fence()
+        assert looked == 2
+        await writer.close()

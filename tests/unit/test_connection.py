@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, ClassVar
 
 import pytest
 import uvloop
@@ -10,8 +11,10 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaConnectionError, NodeNotReadyError
 from aiokafka.protocol.admin import ApiVersionRequest
+from yarl import URL
 
-from app.streams import connection
+from app.streams import client, connection
+from app.streams.consumer import LaneThread
 
 
 @asynccontextmanager
@@ -81,3 +84,46 @@ async def test_a_coordinator_is_asked_for_again_once_a_broker_is_known(
     client = AIOKafkaClient()  # as after the answer of a broker that is only starting
     with pytest.raises(NodeNotReadyError if on else AssertionError):
         await client.coordinator_lookup(1, "t1-0")
+
+
+class Transport:
+    """Where Faust's consumer takes its broker's address from."""
+
+    url: ClassVar[list[URL]] = [URL("kafka://127.0.0.1:1")]
+    default_port = 9092
+
+
+class Client:
+    """A consumer whose broker is away the first two times."""
+
+    made: ClassVar[list["Client"]] = []
+
+    def __init__(self) -> None:
+        self.closed = False
+        self.made.append(self)
+
+    async def start(self) -> None:
+        if len(self.made) < 3:
+            raise KafkaConnectionError("Unable to bootstrap from [('127.0.0.1', 1)]")
+
+    async def stop(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+async def test_a_group_member_waits_for_a_broker_that_is_away_as_it_starts(
+    monkeypatch: pytest.MonkeyPatch, *, on: bool
+) -> None:
+    monkeypatch.setattr(client, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(Client, "made", [])
+    thread: Any = LaneThread.__new__(LaneThread)
+    thread.transport, thread.thread_loop = Transport, None
+    monkeypatch.setattr(LaneThread, "_create_consumer", lambda _self, loop: Client())
+    if not on:
+        monkeypatch.delattr(LaneThread, "on_start")  # Faust's own is left
+        with pytest.raises(KafkaConnectionError):
+            await thread.on_start()
+        return
+    await thread.on_start()
+    assert [each.closed for each in Client.made] == [True, True, False]
+    assert thread._consumer is Client.made[-1]

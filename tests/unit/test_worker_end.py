@@ -96,6 +96,39 @@ async def test_where_the_group_cannot_be_left_the_process_ends_all_the_same(monk
     assert ended == [worker.STOPPED]
 
 
+@pytest.mark.parametrize("step", ["assembling", "starting"])
+@pytest.mark.usefixtures("_handlers")
+async def test_a_worker_that_waits_for_its_broker_ends_at_once_when_it_is_told(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[int] = []
+
+    async def never() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.Event().wait()
+
+    class Waiting(Failing):
+        async def start(self) -> None:
+            await never()
+
+    async def assembled(*_: Any) -> Failing:
+        if step == "assembling":
+            await never()
+        return Failing("none")
+
+    def exit_(status: int) -> None:
+        ended.append(status)
+        raise EndedError
+
+    monkeypatch.setattr(worker, "_assemble", assembled)
+    monkeypatch.setattr(worker, "LaneApp", lambda *_: Waiting("none"))
+    monkeypatch.setattr(worker, "_exit", exit_)
+    async with asyncio.timeout(10):
+        with pytest.raises(EndedError):
+            await worker._run(WIRING, SETTINGS)
+    assert ended == [worker.STOPPED]
+
+
 def caused(error: Exception) -> Exception:
     error.__cause__ = KafkaConnectionError()
     return error
