@@ -96,7 +96,7 @@ class Lane:
             gap = self.inputs.feed(fetch)
         if gap is not None:
             metrics.GAPS.inc()
-        elif fetch.records or self.inputs.pending:
+        elif fetch.end > fetch.start or self.inputs.pending:  # a tick may wait for what delivers no record, too
             self._wake.set()
         return gap
 

@@ -120,8 +120,14 @@ async def _begins(
             + "\naccounts with events among these, and decisions without a line, cannot be rebuilt; with --keep-missing"
             " they keep the rows that they have, and the others are rebuilt"
         )
-    for topic in plan.inputs:
+    ends = await consumer.end_offsets([TopicPartition(topic, partition) for topic in plan.inputs])
+    for (topic, _), end in ends.items():
         position = snapshot.commit.positions.get(topic, 0)
+        if end < position:
+            raise MissingError(
+                f"{topic}[{partition}]: records up to {position} were processed, and the topic ends at {end}: it was"
+                " made anew, and what the state was made of is not there any more"
+            )
         if found[topic] > position:
             raise MissingError(
                 f"{topic}[{partition}]: records from {position} on were not processed, and the topic begins at"

@@ -13,6 +13,9 @@ from app.streams.consumer import LaneConsumer, LaneTransport
 from app.streams.lanes import REVOKE_SECONDS, Lanes
 
 HEARTBEATS_A_SESSION = 3
+NOWHERE = "http://nowhere"
+"""Nobody calls a worker by Faust's web. The assignor ends a member whose stored assignment names another host than its
+own: a container that is made anew under its old name, within its session, would be one."""
 MAX_POLL_SECONDS = 120
 """Above the longest batch."""
 REJOIN_SECONDS = REVOKE_SECONDS + 10
@@ -40,6 +43,7 @@ class LaneApp(faust.App):  # type: ignore[misc]
             group,
             broker=[f"kafka://{server}" for server in settings.kafka.split(",")],
             datadir=settings.state,
+            canonical_url=NOWHERE,
             web_enabled=False,
             topic_allow_declare=False,
             consumer_group_instance_id=settings.worker or None,

@@ -53,10 +53,11 @@ async def started(make: Callable[[], C], close: Callable[[C], Awaitable[None]], 
     while True:
         client = make()
         try:
-            await client.start()
-        except KafkaError as error:
+            async with asyncio.timeout_at(deadline + RETRY_SECONDS):  # one that asks for its id asks for ever
+                await client.start()
+        except (KafkaError, TimeoutError) as error:
             await close(client)
-            if not is_away(error):
+            if not is_away(error) and not isinstance(error, TimeoutError):
                 raise
             if loop.time() > deadline:
                 raise KafkaAwayError(f"no Kafka at {bootstrap} for {PATIENCE_SECONDS:.0f} s") from error

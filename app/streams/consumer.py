@@ -15,10 +15,14 @@ from typing import Any, ClassVar, Final
 import aiokafka
 from aiokafka.errors import (
     CommitFailedError,
+    GroupAuthorizationFailedError,
     IllegalStateError,
+    InvalidSessionTimeoutError,
     KafkaError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+    UnknownError,
 )
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
@@ -43,7 +47,18 @@ METADATA_MS: Final = 5_000
 """A group whose leader did not hear of its topics in time has no partitions until the leader looks again."""
 NO_GENERATION: Final = driver.DEFAULT_GENERATION_ID
 
+MENDS: Final[Mapping[type[KafkaError], str]] = {
+    GroupAuthorizationFailedError: "; grant Read on the group",
+    TopicAuthorizationFailedError: "; grant Read on the topics",
+    InvalidSessionTimeoutError: "; set WHIMBREL_SESSION_SECONDS to what the brokers allow (group.*.session.timeout.ms)",
+    UnknownError: "; does another worker run under the same WHIMBREL_WORKER?",
+}
+
 Partition = tuple[str, int]
+
+
+class GroupError(WhimbrelError):
+    """The group does not take this worker as a member, or its client cannot be one."""
 
 
 class MembershipLostError(WhimbrelError):
@@ -95,6 +110,7 @@ class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         whatever becomes of it afterwards.
         """
         consumer = self._ensure_consumer()
+        self._heed(consumer)
         subscription = consumer._subscription.subscription  # noqa: SLF001 - aiokafka shows no positions without asking
         assignment = subscription.assignment if subscription is not None else None
         if assignment is None or not assignment.active:
@@ -116,6 +132,8 @@ class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 return []  # of the moment before the first seek; the group's offsets are not used
             except OffsetOutOfRangeError as error:
                 raise StateUnusableError(f"the log no longer has what comes next: {error}") from error
+        if consumer._subscription.subscription is not subscription or subscription.assignment is not assignment:  # noqa: SLF001 - as above
+            return []  # what came is another assignment's, and begins elsewhere
         now, mono = clock.now(), time.monotonic()
         return [
             (
@@ -132,6 +150,17 @@ class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             for tp, begin in begins.items()
             if states[tp].has_valid_position
         ]
+
+    def _heed(self, consumer: aiokafka.AIOKafkaConsumer) -> None:
+        """Raise GroupError for what keeps this member out of its group: aiokafka waits with it until it is asked."""
+        try:
+            consumer._coordinator.check_errors()  # noqa: SLF001 - asked by what this poll leaves out
+        except KafkaError as error:
+            if error.retriable:
+                log.warning("the group's client tries again", extra={"error": repr(error)})
+                return
+            mend = MENDS.get(type(error), "")
+            raise GroupError(f"cannot be a member of group {self.app.conf.id}: {error}{mend}") from error
 
     @property
     def lost(self) -> bool:

@@ -161,8 +161,8 @@ class JournalWriter:
         producer = await self._open(earlier)
         batch = self._fence_batch(producer)
         batch.close()
-        future = await producer.send_batch(batch, self.topic, partition=self.partition)
         try:
+            future = await producer.send_batch(batch, self.topic, partition=self.partition)
             await self._patience.acknowledged(future, f"{self.topic}[{self.partition}]")
         except FENCED:
             return

@@ -118,6 +118,10 @@ class Lanes:
         try:
             async with self._at_once:
                 each = await self._opening.open(partition)
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # a client that was being stopped has swallowed it
+                await each.close()
+                return
             self._seeks |= {(topic, partition): position for topic, position in each.lane.positions.items()}
             self._open[partition] = each
             metrics.PARTITIONS.set(len(self._open))

@@ -6,12 +6,10 @@ from contextlib import asynccontextmanager
 from itertools import groupby
 from typing import Final
 
-from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
-
 from app.engine.ports import BatchTooLargeError
 from app.errors import WhimbrelError
 from app.streams.client import opened_consumer
-from app.streams.journal import JournalWriter
+from app.streams.journal import JournalWriter, TakenOverError
 from app.streams.patience import Patience
 
 ROWS: Final = 2_000
@@ -29,7 +27,7 @@ async def fenced(writer: JournalWriter) -> AsyncIterator[tuple[JournalWriter, in
     """Open a journal's one writer; yield it with the offset of its fence, and close it. Raises OvertakenError."""
     try:
         yield writer, await writer.fence()
-    except (ProducerFenced, InvalidProducerEpoch) as error:
+    except TakenOverError as error:
         raise OvertakenError(
             f"a worker has taken {writer.topic}[{writer.partition}] over: stop the workers, then run this again"
         ) from error
@@ -63,12 +61,18 @@ def batches(changes: Changes, together: Callable[[bytes], str]) -> Iterator[Chan
 
 @asynccontextmanager
 async def patient(bootstrap: str) -> AsyncIterator[Patience]:
-    """Watch the brokers through a client that can only read."""
+    """Watch the brokers through a client that can only read; raise KafkaAwayError in the body once they are away."""
     async with opened_consumer(bootstrap) as consumer:
         patience = Patience(consumer._client, bootstrap)  # noqa: SLF001 - aiokafka shows it for producers alone
-        watching = asyncio.create_task(patience.watch())
+        watching, body = asyncio.create_task(patience.watch()), asyncio.current_task()
+        watching.add_done_callback(lambda task: task.cancelled() or (body and body.cancel()))
         try:
             yield patience
+        except asyncio.CancelledError:
+            if body is not None and watching.done() and not watching.cancelled():
+                body.uncancel()
+                watching.result()
+            raise
         finally:
             watching.cancel()
             await asyncio.wait([watching])

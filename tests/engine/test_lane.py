@@ -12,7 +12,7 @@ from app.engine.handler import LaneAccess, View
 from app.engine.inputs import Fetch
 from app.engine.lane import OUTPUT_BYTES, Lane, LaneStoppedError
 from app.engine.ports import BatchTooLargeError, JournalIntrudedError
-from app.engine.records import COMMIT_KEY, PlainRecord, decode_commit
+from app.engine.records import COMMIT_KEY, Cursor, PlainRecord, decode_commit
 from app.engine.txn import Txn
 from tests.engine.counting import Counting
 from tests.engine.world import START, TICKS, World
@@ -89,6 +89,22 @@ async def test_markers_and_aborted_records_move_the_position_without_a_record() 
     await settle()
     assert facts_in_order(world) == ["a@3"]
     assert lane.positions["a"] == 9
+    await lane.stop()
+    await running
+
+
+async def test_a_tick_that_waits_for_what_was_aborted_goes_on_once_that_is_passed() -> None:
+    world = World(Counting)
+    world.tick(ends={"a": 3})
+    lane = world.lane()
+    running = asyncio.create_task(lane.run())
+    for topic in ("ticks", "b"):
+        world.fetch(lane, topic)
+    await settle()
+    assert cursor(lane) is None
+    lane.feed(Fetch("a", 0, 3, [], 3, START / SECOND))
+    await settle()
+    assert cursor(lane) is not None
     await lane.stop()
     await running
 
@@ -380,6 +396,10 @@ async def until(condition: Callable[[], object]) -> None:
             return
         await asyncio.sleep(0)
     raise AssertionError(condition)
+
+
+def cursor(lane: Lane) -> Cursor | None:
+    return lane.commit.cursor
 
 
 async def settle() -> None:

@@ -138,3 +138,12 @@ async def test_a_second_worker_takes_over_half_and_gives_it_back(fleet: Fleet) -
         await all_told(fleet)
         fleet.stop()
     await rows_index_and_journal_agree(fleet)
+
+
+async def test_what_the_group_refuses_ends_the_worker_and_is_said(fleet: Fleet) -> None:
+    refused = Fleet(fleet.bootstrap, fleet.names, fleet.directory, WHIMBREL_SESSION_SECONDS="9000")
+    with running(refused, 1):
+        assert refused.workers[0].wait(30) == 1
+    assert "ends: cannot be a member of group" in refused.logged(0)
+    assert "set WHIMBREL_SESSION_SECONDS" in refused.logged(0)
+    assert "Traceback" not in refused.logged(0).partition("ends:")[2]

@@ -1,14 +1,17 @@
 """What a client does where one broker of several is away."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError, TopicAuthorizationFailedError
 
-from app.streams import client
+from app.streams import client, rewriting
+from app.streams.patience import Patience
 
 
 class Admin:
@@ -75,3 +78,61 @@ async def test_a_client_that_is_refused_is_not(error: KafkaError) -> None:
         await client.started(lambda: refused, Producer.close, "a:1")
     assert raised.value is error
     assert refused.closed
+
+
+class Asking(Producer):
+    """Asks a coordinator for its id that has none to give."""
+
+    async def start(self) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_client_that_asks_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(client, "RETRY_SECONDS", 0.01)
+    asking = Asking(None)
+    async with asyncio.timeout(10):
+        with pytest.raises(client.KafkaAwayError, match="no Kafka at a:1"):
+            await client.started(lambda: asking, Producer.close, "a:1")
+    assert asking.closed
+
+
+async def test_a_tool_whose_broker_goes_away_ends_in_the_middle_of_its_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    @asynccontextmanager
+    async def opened(_bootstrap: str) -> AsyncIterator[Any]:
+        yield SimpleNamespace(_client=None)
+
+    async def watch(_: Patience) -> None:
+        await asyncio.sleep(0)
+        raise client.KafkaAwayError("no answer from Kafka at a:1 for 60 s")
+
+    monkeypatch.setattr(rewriting, "opened_consumer", opened)
+    monkeypatch.setattr(Patience, "watch", watch)
+    async with asyncio.timeout(10):
+        with pytest.raises(client.KafkaAwayError, match="no answer from Kafka at a:1 for 60 s"):
+            async with rewriting.patient("a:1"):
+                await asyncio.Event().wait()
+
+
+async def test_a_tool_that_is_broken_off_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = asyncio.Event()
+
+    @asynccontextmanager
+    async def opened(_bootstrap: str) -> AsyncIterator[Any]:
+        yield SimpleNamespace(_client=None)
+
+    async def watch(_: Patience) -> None:
+        await asyncio.Event().wait()
+
+    async def work() -> None:
+        async with rewriting.patient("a:1"):
+            begun.set()
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(rewriting, "opened_consumer", opened)
+    monkeypatch.setattr(Patience, "watch", watch)
+    working = asyncio.create_task(work())
+    await begun.wait()
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working

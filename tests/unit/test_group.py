@@ -1,0 +1,145 @@
+"""What a worker hears of its group, and what it makes of a fetch that a rebalance has come into. No Kafka needed."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import faust
+import pytest
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    InvalidSessionTimeoutError,
+    KafkaError,
+    RequestTimedOutError,
+    UnknownError,
+)
+from faust.assignor.client_assignment import ClientAssignment, ClientMetadata
+from faust.assignor.partition_assignor import PartitionAssignor
+from faust.types.tuples import TP
+
+from app.settings import Settings
+from app.streams import app
+from app.streams.app import LaneApp
+from app.streams.consumer import GroupError, LaneThread
+
+on_and_off = pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+
+
+class Coordinator:
+    """Has something to say, and waits with it until it is asked."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+
+    def check_errors(self) -> None:
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+
+
+class Fetcher:
+    """Returns a record at offset 7, behind a rebalance if `meanwhile` brings one about."""
+
+    def __init__(self, meanwhile: Any = lambda: None) -> None:
+        self._subscriptions = self
+        self._meanwhile = meanwhile
+
+    def fetch_context(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    async def fetched_records(self, partitions: set[TP], **_: float) -> dict[TP, Sequence[Any]]:
+        self._meanwhile()
+        return {each: ["a record"] for each in partitions}
+
+
+class State(SimpleNamespace):
+    has_valid_position, position, lso, timestamp = True, 7, 9, None
+
+
+def assignment() -> SimpleNamespace:
+    state = State()
+    return SimpleNamespace(active=True, tps={TP("facts", 0)}, state_value=lambda _: state)
+
+
+def thread(coordinator: Coordinator, meanwhile: Any = lambda _: None) -> LaneThread:
+    subscription = SimpleNamespace(assignment=assignment())
+    member: Any = LaneThread.__new__(LaneThread)
+    member.app = SimpleNamespace(conf=SimpleNamespace(id="whimbrel-triggers"))
+    member._consumer = SimpleNamespace(
+        _coordinator=coordinator,
+        _subscription=SimpleNamespace(subscription=subscription),
+        _fetcher=Fetcher(lambda: meanwhile(subscription)),
+    )
+    return member  # type: ignore[no-any-return]
+
+
+WANTED = {("facts", 0)}
+
+
+@on_and_off
+@pytest.mark.parametrize(
+    ("error", "mend"),
+    [
+        (GroupAuthorizationFailedError("whimbrel-triggers"), "grant Read on the group"),
+        (InvalidSessionTimeoutError(), "WHIMBREL_SESSION_SECONDS"),
+        (UnknownError(), "another worker run under the same WHIMBREL_WORKER"),
+        (KafkaError("Unexpected error during coordination AssertionError()"), "AssertionError"),
+    ],
+)
+async def test_what_keeps_a_worker_out_of_its_group_is_heard_and_said_with_what_mends_it(
+    error: KafkaError, mend: str, monkeypatch: pytest.MonkeyPatch, *, on: bool
+) -> None:
+    if not on:
+        monkeypatch.setattr(LaneThread, "_heed", lambda _self, _consumer: None)
+        assert await thread(Coordinator(error)).poll(WANTED, {}), "off, it polls on and on, and nobody hears of it"
+        return
+    with pytest.raises(GroupError, match=f"member of group whimbrel-triggers: .*{mend}"):
+        await thread(Coordinator(error)).poll(WANTED, {})
+
+
+async def test_what_the_groups_client_may_try_again_it_tries_again() -> None:
+    coordinator = Coordinator(RequestTimedOutError())
+    assert await thread(coordinator).poll(WANTED, {})
+    assert coordinator.error is None, "it waits until it is asked"
+
+
+async def test_a_fetch_says_where_it_begins_and_ends() -> None:
+    ((partition, fetch),) = await thread(Coordinator()).poll(WANTED, {})
+    assert (partition, fetch.topic, fetch.start, fetch.end, len(fetch.records)) == (0, "facts", 7, 7, 1)
+
+
+def anew(subscription: SimpleNamespace) -> None:
+    """Rebalance: the same partition, assigned again."""
+    subscription.assignment = assignment()
+
+
+async def test_a_fetch_that_a_rebalance_came_into_is_nobodys() -> None:
+    assert await thread(Coordinator(), anew).poll(WANTED, {}) == []
+
+
+@on_and_off
+def test_a_container_made_anew_under_its_name_takes_the_assignment_of_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, on: bool
+) -> None:
+    """The broker gives a static member what it had, without asking anybody; Faust's assignor compares host names."""
+
+    def on_host(name: str) -> PartitionAssignor:
+        monkeypatch.setattr(faust.Settings, "NODE_HOSTNAME", name)
+        lanes: Any = SimpleNamespace(topics=("facts",), fail=None)
+        settings = Settings(state=tmp_path, worker="triggers-1")
+        return PartitionAssignor(LaneApp(f"whimbrel-{name}", lanes, settings), replicas=0)
+
+    if not on:
+        monkeypatch.setattr(app, "NOWHERE", None)
+    before, after = on_host("c0ffee1"), on_host("c0ffee2")
+    held = ClientAssignment(actives={"facts": [0, 1]}, standbys={})
+    said = ClientMetadata(assignment=held, url=str(before._url), changelog_distribution={}, topic_groups={})
+    stored = SimpleNamespace(assignment=[("facts", [0, 1])], user_data=before._compress(said.dumps()))
+    if not on:
+        with pytest.raises(AssertionError):
+            after.on_assignment(stored)
+        return
+    after.on_assignment(stored)
+    assert set(after._active_tps) == {TP("facts", 0), TP("facts", 1)}
