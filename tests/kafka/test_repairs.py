@@ -3,20 +3,24 @@
 As tests/engine/test_repairs.py: `on` the verdict finds nothing, `off` what the repair is there for.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, nullcontext
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import faust
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.transaction_manager import PidAndEpoch
 
 from app.contract.instants import DAY
 from app.dev.kafka import DevKafka
+from app.engine.lane import Lane
 from app.engine.ports import StateUnusableError
 from app.engine.records import COMMIT_KEY, decode_commit
-from app.streams import client, restore, topics
+from app.settings import Settings
+from app.streams import app, client, restore, topics
 from app.streams.journal import FenceError, JournalWriter, TakenOverError
 from app.streams.names import Names
 from app.streams.opening import OpenLane
@@ -36,6 +40,7 @@ COUNTING = ("tests.faults.worker", "counting")
 FACTS = 200
 LONG_SECONDS = 12
 """More than twice as long as a leader goes without looking at its topics."""
+SESSION_SECONDS = 6
 
 
 @pytest.fixture
@@ -144,6 +149,68 @@ async def test_a_group_whose_leader_knew_of_no_topic_is_assigned_anew(
         with raising(TimeoutError, so=not on):  # off, the worker is well and does nothing, for minutes
             await eventually(lambda: read_to_the_end(fleet), 60 if on else LONG_SECONDS)
         fleet.stop()
+
+
+class Member:
+    """What a group's member does as its partitions come and go: one that holds on does not let them go."""
+
+    def __init__(self, topic: str, *, holds: bool) -> None:
+        self.topics = (topic,)
+        self.running: dict[int, Lane] = {}
+        self.has, self.holds_on, self.lets_go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        if not holds:
+            self.lets_go.set()
+
+    def wanted(self) -> set[tuple[str, int]]:
+        return set()
+
+    def take_seeks(self) -> dict[tuple[str, int], int]:
+        return {}
+
+    def assigned(self, assignment: Iterable[tuple[str, int]]) -> None:
+        if list(assignment):
+            self.has.set()
+
+    async def close(self) -> None:
+        if self.has.is_set():
+            self.holds_on.set()
+            await self.lets_go.wait()
+
+    def fail(self, error: BaseException) -> None:
+        """Stays in its group's eyes what it was."""
+
+
+@asynccontextmanager
+async def joined(bootstrap: str, group: str, state: Path, member: Any) -> AsyncIterator[None]:
+    """Have it be in the group, alive."""
+    one = app.LaneApp(group, member, Settings(kafka=bootstrap, session_seconds=SESSION_SECONDS, state=state))
+    await one.start()
+    try:
+        yield
+    finally:
+        member.lets_go.set()
+        await one.stop()
+
+
+@both
+async def test_a_group_waits_no_longer_for_a_member_than_its_lanes_may_take_to_close(
+    kafka: DevKafka, journal: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, on: bool
+) -> None:
+    if not on:
+        made = faust.App.__init__
+
+        def by_default(self: Any, *args: Any, broker_rebalance_timeout: float, **settings: Any) -> None:
+            made(self, *args, **settings)
+
+        monkeypatch.setattr(faust.App, "__init__", by_default)
+    holder, newcomer = Member(journal, holds=True), Member(journal, holds=False)
+    async with joined(kafka.bootstrap, f"{journal}-group", tmp_path, holder):
+        await asyncio.wait_for(holder.has.wait(), 30)
+        async with joined(kafka.bootstrap, f"{journal}-group", tmp_path, newcomer):
+            await asyncio.wait_for(holder.holds_on.wait(), 30)
+            with raising(TimeoutError, so=not on):  # off, nobody works on the group's partitions for a minute
+                await asyncio.wait_for(newcomer.has.wait(), SESSION_SECONDS / 3 + 16 + (7 if on else 2))
+            holder.lets_go.set()
 
 
 async def changed(kafka: DevKafka, names: Names, directory: Path, changes: str) -> Fleet:

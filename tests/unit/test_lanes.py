@@ -1,9 +1,16 @@
 """The lanes of a worker, come to an end that does not go well."""
 
 import asyncio
+from contextlib import nullcontext
 from typing import Any
 
+import pytest
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.subscription_state import SubscriptionState
+
 from app.errors import WhimbrelError
+from app.streams import lanes as module
 from app.streams.lanes import OPENED_AT_ONCE, Lanes
 from tests.kafka.waiting import eventually
 
@@ -61,20 +68,51 @@ async def running(lane: LaneOnAFullDisk, failed: list[BaseException]) -> Lanes:
     return lanes
 
 
-async def test_a_database_that_cannot_be_closed_ends_the_process() -> None:
+class UncaughtError(Exception):
+    """Is never raised: whoever waits for it catches nothing."""
+
+
+class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Closes lanes as their partitions go."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        self._lanes = lanes
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:
+        await self._lanes.close()
+
+    async def on_partitions_assigned(self, assigned: Any) -> None: ...
+
+
+async def taken_away(lanes: Lanes) -> None:
+    """Have the group's client take the partitions away."""
+    client: Any = GroupCoordinator.__new__(GroupCoordinator)
+    client._subscription, client.group_id = SubscriptionState(), "triggers"
+    client._subscription.subscribe({"facts"}, listener=Listener(lanes))
+    await client._on_join_prepare(None)
+
+
+@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+async def test_a_database_that_cannot_be_closed_ends_the_process(monkeypatch: pytest.MonkeyPatch, *, on: bool) -> None:
     failed: list[BaseException] = []
     lanes = await running(LaneOnAFullDisk(), failed)
-    await lanes.close()
-    assert [str(error) for error in failed] == ["no space left on device"]
+    if not on:
+        monkeypatch.setattr(module, "Exception", UncaughtError, raising=False)
+    await taken_away(lanes)
+    said = [str(error) for error in failed]
+    assert said == (["no space left on device"] if on else []), "off, aiokafka logs it, and the worker goes on"
 
 
-async def test_a_worker_asked_to_end_while_its_partitions_are_taken_away_closes_each_once() -> None:
+@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+async def test_a_worker_asked_to_end_while_its_partitions_are_taken_away_closes_each_once(*, on: bool) -> None:
     failed: list[BaseException] = []
     lane = LaneThatCloses()
-    lanes = await running(lane, failed)
+    lanes: Any = await running(lane, failed)
+    if not on:
+        lanes._closing = nullcontext()
     await asyncio.gather(lanes.close(), lanes.end())
-    assert lane.closed == 1
-    assert not failed
+    assert lane.closed == (1 if on else 2)
+    assert [type(error) for error in failed] == ([] if on else [KeyError]), "off, it ends with a traceback"
 
 
 class SlowOpening:

@@ -80,26 +80,37 @@ class Staying(Failing):
         await asyncio.Event().wait()
 
 
+@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
 @pytest.mark.usefixtures("_handlers")
-async def test_where_the_group_cannot_be_left_the_process_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_where_the_group_cannot_be_left_the_process_ends_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, *, on: bool
+) -> None:
     ended: list[int] = []
 
     async def assembled(*_: Any) -> Failing:
         return Failing("none")
 
+    def exit_(status: int) -> None:
+        ended.append(status)
+        raise EndedError
+
     monkeypatch.setattr(worker, "_assemble", assembled)
     monkeypatch.setattr(worker, "LaneApp", lambda *_: Staying("none"))
-    monkeypatch.setattr(worker, "LEAVE_SECONDS", 0.01)
-    monkeypatch.setattr(worker, "_exit", ended.append)
+    monkeypatch.setattr(worker, "LEAVE_SECONDS", 0.01 if on else None)
+    if not on:
+        monkeypatch.setattr(worker, "STOP_SECONDS", 0.01)
+    monkeypatch.setattr(worker, "_exit", exit_)
     async with asyncio.timeout(10):
-        await worker._run(WIRING, SETTINGS)
-    assert ended == [worker.STOPPED]
+        with pytest.raises(EndedError):
+            await worker._run(WIRING, SETTINGS)
+    assert ended == [worker.STOPPED if on else worker.FAILED], "off, it is said to have failed, and nothing has"
 
 
+@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
 @pytest.mark.parametrize("step", ["assembling", "starting"])
 @pytest.mark.usefixtures("_handlers")
 async def test_a_worker_that_waits_for_its_broker_ends_at_once_when_it_is_told(
-    step: str, monkeypatch: pytest.MonkeyPatch
+    step: str, monkeypatch: pytest.MonkeyPatch, *, on: bool
 ) -> None:
     ended: list[int] = []
 
@@ -123,10 +134,12 @@ async def test_a_worker_that_waits_for_its_broker_ends_at_once_when_it_is_told(
     monkeypatch.setattr(worker, "_assemble", assembled)
     monkeypatch.setattr(worker, "LaneApp", lambda *_: Waiting("none"))
     monkeypatch.setattr(worker, "_exit", exit_)
-    async with asyncio.timeout(10):
-        with pytest.raises(EndedError):
+    if not on:
+        monkeypatch.setattr(asyncio, "FIRST_COMPLETED", asyncio.ALL_COMPLETED)
+    with pytest.raises(EndedError if on else TimeoutError):
+        async with asyncio.timeout(10 if on else 0.5):
             await worker._run(WIRING, SETTINGS)
-    assert ended == [worker.STOPPED]
+    assert ended == ([worker.STOPPED] if on else []), "off, it waits for its broker to the end"
 
 
 def caused(error: Exception) -> Exception:
