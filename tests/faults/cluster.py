@@ -15,6 +15,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +46,10 @@ class Worker:
     wanted: bool = True
     begins: int = 0
     """Where its life begins in its log."""
+    asked: float | None = None
+    """When it was asked to end; the time for which it was stopped after that does not count."""
+    stopped: float = 0.0
+    """When it was stopped last."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +62,21 @@ class Ended:
     name: str
     status: int
     last: str
+    seconds: float | None = None
+    """How long after it was asked to end; None: it was not."""
 
     @property
     def explained(self) -> bool:
-        """Whether it was ended by a signal, or says why it ended in words."""
+        """Whether it was killed, was asked to and did so in good order, or says in words why it ended."""
+        if self.status in {KILLED, TERMINATED}:
+            return True
         said = ENDS in self.last or self.last.rpartition("\n")[2].startswith("error: ")
-        return self.status != FAILED or (said and "Traceback" not in self.last)
+        return self.seconds is not None if self.status == 0 else said and "Traceback" not in self.last
+
+    @property
+    def in_time(self) -> bool:
+        """Whether it ended as soon as it promises to, where it was asked."""
+        return self.seconds is None or self.seconds <= END_SECONDS
 
 
 @dataclass
@@ -168,15 +182,21 @@ class Workers:
 
     def term(self, name: str) -> None:
         """Ask a worker to end; the supervisor starts it again."""
-        self._workers[name].process.send(signal.SIGTERM)
+        worker = self._workers[name]
+        worker.asked = worker.asked or time.monotonic()
+        worker.process.send(signal.SIGTERM)
 
     def stop(self, name: str) -> None:
         """Let a worker stand still."""
+        self._workers[name].stopped = time.monotonic()
         self._workers[name].process.send(signal.SIGSTOP)
 
     def cont(self, name: str) -> None:
         """Let it go on."""
-        self._workers[name].process.send(signal.SIGCONT)
+        worker = self._workers[name]
+        if worker.asked is not None:
+            worker.asked += time.monotonic() - max(worker.asked, worker.stopped)
+        worker.process.send(signal.SIGCONT)
 
     async def leave(self, name: str) -> None:
         """End a worker in good order, for good; raise AssertionError where it does not end in time."""
@@ -200,9 +220,8 @@ class Workers:
     async def supervise(self) -> None:
         """Start again whatever has ended, on and on."""
         while True:
-            for worker in list(self._workers.values()):
-                if worker.wanted and not worker.process.running:
-                    await self._again(worker)
+            ended = [worker for worker in self._workers.values() if worker.wanted and not worker.process.running]
+            await asyncio.gather(*map(self._again, ended))
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _again(self, worker: Worker) -> None:
@@ -218,15 +237,21 @@ class Workers:
 
     def _note(self, worker: Worker) -> int:
         status = worker.process.wait()
+        seconds = None if worker.asked is None else time.monotonic() - worker.asked
         life = self.life(worker.name)
-        self.ended.append(
-            Ended(worker.name, status or 0, life[life.rfind(ENDS) :] if ENDS in life else life.rstrip()[-1_000:])
-        )
+        last = life[life.rfind(ENDS) :] if ENDS in life else life.rstrip()[-1_000:]
+        self.ended.append(Ended(worker.name, status or 0, last, seconds))
         return status or 0
 
-    def unexplained(self) -> list[Ended]:
-        """Return the ends that were nobody's doing and that do not say why."""
-        return [each for each in self.ended if not each.explained]
+    def unexplained(self) -> list[str]:
+        """Return a line for each end that was nobody's doing and that does not say why, or that took too long."""
+        silent = [
+            f"{each.name} ended with {each.status} and did not say why: {each.last}"
+            for each in self.ended
+            if not each.explained
+        ]
+        late = [f"{each.name} ended {each.seconds:.0f} s after SIGTERM" for each in self.ended if not each.in_time]
+        return silent + late
 
     def finish(self, seconds: float = END_SECONDS) -> list[str]:
         """End all in good order; return a line for each that did not end well within `seconds`."""

@@ -26,6 +26,7 @@ from typing import Any, Self
 from app import clock
 from app.contract.instants import format_instant
 from app.streams import config_apply, topics
+from app.streams.app import REJOIN_SECONDS
 from app.streams.names import Names
 from tests.faults import evidence, verifier
 from tests.faults.cluster import APP_COMMAND, Workers
@@ -38,10 +39,17 @@ from tests.faults.watch import Watch
 from tests.kafka.waiting import eventually
 
 PARTITIONS = 4
+SESSION = 3.0
+TAKE_OVER = SESSION + SESSION / 3 + REJOIN_SECONDS + 10.0
+"""The most that a partition waits for its next owner: until the last one is taken for dead, for a member that lives and
+does not join again, and to start and restore where much else goes on."""
+LONGEST_STALL = 2 * TAKE_OVER
+"""One that is struck amid a take-over; what the nemesis takes away from all (`Stage.away`) comes on top."""
 SMTP_TIMEOUT = 0.5
 FINAL_REPLY_SECONDS = 5.0
 """Ten times the timeout: see app.delivery.smtp."""
 MOST_SAID = 20
+MOST_QUOTED = 2_000
 
 
 def seed() -> int:
@@ -71,9 +79,16 @@ class Stage:
         self.chance = random.Random(f"{name} {self.seed}")
         self.nemesis = Nemesis(f"{name} {self.seed}")
         self.watch = Watch(bootstrap, names)
-        own = {"WHIMBREL_KAFKA": bootstrap, "WHIMBREL_PREFIX": names.prefix, "WHIMBREL_SESSION_SECONDS": "3"}
+        own = {
+            "WHIMBREL_KAFKA": bootstrap,
+            "WHIMBREL_PREFIX": names.prefix,
+            "WHIMBREL_SESSION_SECONDS": f"{SESSION:.0f}",
+        }
         self.workers = Workers(directory, own | settings, command, static)
+        self.away = 0.0
+        """Seconds for which the nemesis takes away what everybody waits for."""
         self._partitions = partitions
+        self._concluded: Result | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._begun = time.monotonic()
 
@@ -92,6 +107,7 @@ class Stage:
         await asyncio.to_thread(self.workers.end)
         if error is not None:
             sys.stdout.write(self.workers.logs())  # pytest shows it
+        self._keep(error)
 
     def beside(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Do something beside; what it raises, `settle` raises."""
@@ -111,25 +127,36 @@ class Stage:
 
     def result(self, wrong: list[str], **figures: Any) -> Result:
         """Return the result, with `figures` of Result."""
+        stall, most = self.watch.longest_stall, LONGEST_STALL + self.away
+        if stall > most:
+            wrong = [*wrong, f"a partition stood still for {stall:.0f} s, more than the {most:.0f} that bound it"]
         return Result(
             name=self.name,
             seed=self.seed,
             at=format_instant(clock.now()),
             seconds=round(time.monotonic() - self._begun, 1),
             faults=self.nemesis.counts,
-            stall=round(self.watch.longest_stall, 1),
+            stall=round(stall, 1),
             ends=dict(Counter(str(each.status) for each in self.workers.ended)),
-            wrong=wrong
-            + [f"{each.name} ended and did not say why: {each.last}" for each in self.workers.unexplained()],
+            wrong=wrong + self.workers.unexplained(),
             **figures,
         )
 
     def conclude(self, result: Result) -> Result:
-        """Keep the result; raise AssertionError where it is wrong."""
-        keep(result)
-        this_session.append(result)
+        """Take it for the result; raise AssertionError where it is wrong."""
+        self._concluded = result
         assert not result.wrong, "\n".join([result.line(), *result.wrong[:MOST_SAID]])
         return result
+
+    def _keep(self, error: BaseException | None) -> None:
+        """Keep the result, of a run that has failed before it had one, too, and what failed after it."""
+        if self._concluded is None and error is None:
+            return  # what it has made is for another run to judge
+        result = self._concluded or self.result([], facts=0, decisions=0)
+        if error is not None and not result.wrong:
+            result.wrong = [repr(error)[:MOST_QUOTED]]
+        keep(result)
+        this_session.append(result)
 
 
 class Run(Stage):

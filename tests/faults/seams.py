@@ -1,8 +1,9 @@
 """Where the points lie in the adapters of Kafka and RocksDB; and how a whole process gets all of them."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
+from types import ModuleType
 from typing import Any, Final
 
 import aiosmtplib.smtp
@@ -42,8 +43,16 @@ _shipped: ContextVar[list[asyncio.Future[Any]]] = ContextVar("shipped")
 class SeamedJournal(Seamed, JournalWriter):
     """Each thing that is said to the journal's broker."""
 
-    def __init__(self, bootstrap: str, topic: str, partition: int, transactional_id: str, patience: Patience) -> None:
-        super().__init__(bootstrap, topic, partition, transactional_id, _JournalPatience(patience, self))
+    def __init__(
+        self,
+        bootstrap: str,
+        topic: str,
+        partition: int,
+        transactional_id: str,
+        patience: Patience,
+        clock: Callable[[], Instant] | None = None,
+    ) -> None:
+        super().__init__(bootstrap, topic, partition, transactional_id, _JournalPatience(patience, self), clock)
         self.step = ""
         self.attempting = False
         self._identities = iter(("",))
@@ -189,25 +198,29 @@ async def _switched(*arguments: Any) -> Any:
     return switched
 
 
+PLACES: Final[Sequence[tuple[ModuleType, str, Any]]] = (
+    (app.streams.opening, "JournalWriter", SeamedJournal),
+    (app.streams.opening, "RocksStore", SeamedStore),
+    (app.streams.opening, "OpenLane", SeamedOpenLane),
+    (app.streams.opening, "Lane", SeamedLane),
+    (app.streams.opening, "restore", _restored),
+    (app.streams.restore, "_chunk", _chunked),
+    (app.streams.worker, "Opening", SeamedOpening),
+    (app.streams.worker, "KafkaOutputs", SeamedOutputs),
+    (app.streams.worker, "Ticker", SeamedTicker),
+    (app.bootstrap, "TripTeller", SeamedTeller),
+    (app.bootstrap, "Relay", SeamedRelay),
+    (app.delivery.sender, "Pump", SeamedPump),
+    (aiosmtplib.smtp, "SMTPProtocol", SeamedProtocol),
+    (config_apply, "switch", _switched),
+)
+"""Where each seam takes a part's place."""
+
+
 def install(reached: Reached) -> None:
     """Put the seams into this process: everything that the product's composition root builds has them."""
     Seamed.reached = staticmethod(reached)
-    for module, name, seamed in (
-        (app.streams.opening, "JournalWriter", SeamedJournal),
-        (app.streams.opening, "RocksStore", SeamedStore),
-        (app.streams.opening, "OpenLane", SeamedOpenLane),
-        (app.streams.opening, "Lane", SeamedLane),
-        (app.streams.opening, "restore", _restored),
-        (app.streams.restore, "_chunk", _chunked),
-        (app.streams.worker, "Opening", SeamedOpening),
-        (app.streams.worker, "KafkaOutputs", SeamedOutputs),
-        (app.streams.worker, "Ticker", SeamedTicker),
-        (app.bootstrap, "TripTeller", SeamedTeller),
-        (app.bootstrap, "Relay", SeamedRelay),
-        (app.delivery.sender, "Pump", SeamedPump),
-        (aiosmtplib.smtp, "SMTPProtocol", SeamedProtocol),
-        (config_apply, "switch", _switched),
-    ):
+    for module, name, seamed in PLACES:
         setattr(module, name, seamed)
 
 

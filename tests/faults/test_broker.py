@@ -6,6 +6,7 @@ import pytest
 
 from app.dev.kafka import DevKafka
 from app.streams.names import Names
+from app.streams.patience import AWAY_SECONDS
 from tests.faults.cluster import FAILED
 from tests.faults.load import provider
 from tests.faults.nemesis import kill_broker, stop_broker
@@ -28,7 +29,8 @@ async def test_standing_still_for_half_a_minute(own_kafka: DevKafka, names: Name
         run.begin(triggers=2, senders=1)
         playing = run.play(12)
         await run.becomes(0.2)
-        await run.nemesis.strike("stop of the broker", stop_broker(own_kafka, 30))
+        run.away = 30.0
+        await run.nemesis.strike("stop of the broker", stop_broker(own_kafka, run.away))
         await playing
         await run.finish()
 
@@ -49,6 +51,7 @@ async def test_away_for_longer_than_a_minute_workers_end_say_why_and_come_back(
             return ended == set(run.workers.names())
 
         await eventually(all_have_ended, 90)
+        run.away = AWAY_SECONDS
         assert all("no answer from Kafka" in each.last for each in run.workers.ended), run.workers.ended
         own_kafka.start()
         await run.play(3, second)

@@ -124,7 +124,7 @@ async def test_a_sender_whose_clock_is_an_hour_slow(kafka: DevKafka, names: Name
             return sum(each.name == "slow" for each in run.workers.ended) > 1
 
         await eventually(ends_again_and_again, 60)
-        assert {"clock is 3,600 s off the broker's" in each.last for each in run.workers.ended} == {True}
+        assert {" s off the broker's" in each.last for each in run.workers.ended} == {True}
         assert not run.relay.accepted
         run.workers.rest("slow")
         run.workers.start("right", "sender")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.cluster import KILLED, Ended, Workers
+from tests.faults.cluster import ENDS, KILLED, TERMINATED, Ended, Workers
 from tests.kafka.waiting import eventually
 
 SCRIPT = """
@@ -64,10 +64,30 @@ async def test_one_that_fails_says_why_and_comes_back(workers: Workers) -> None:
     assert not workers.unexplained()
 
 
-@pytest.mark.parametrize("last", ["", "Traceback (most recent call last):\n  boom", "ends"])
-def test_an_end_without_a_reason_is_unexplained(last: str, tmp_path: Path) -> None:
-    workers = Workers(tmp_path, {}, ended=[Ended("w1", 1, last), Ended("w2", KILLED, ""), Ended("w3", 0, "")])
-    assert [each.name for each in workers.unexplained()] == ["w1"]
+@pytest.mark.parametrize(
+    ("status", "last"),
+    [(1, ""), (1, "Traceback (most recent call last):\n  boom"), (1, "ends"), (0, ""), (134, ""), (139, "Aborted")],
+)
+def test_an_end_without_a_reason_is_unexplained(status: int, last: str, tmp_path: Path) -> None:
+    fine = [Ended("w2", KILLED, ""), Ended("w3", 0, "", seconds=1.0), Ended("w4", 1, f"{ENDS}no answer")]
+    workers = Workers(tmp_path, {}, ended=[Ended("w1", status, last), *fine])
+    assert workers.unexplained() == [f"w1 ended with {status} and did not say why: {last}"]
+
+
+def test_an_end_long_after_it_was_asked_for_is_told(tmp_path: Path) -> None:
+    workers = Workers(tmp_path, {}, ended=[Ended("w1", 0, "", seconds=11.9), Ended("w2", 0, "", seconds=12.1)])
+    assert workers.unexplained() == ["w2 ended 12 s after SIGTERM"]
+
+
+async def test_one_that_is_asked_to_ends_and_comes_back_and_its_seconds_are_kept(workers: Workers) -> None:
+    workers.start("w1")
+    await runs(workers, "w1", 1)
+    workers.term("w1")
+    await runs(workers, "w1", 2)
+    (ended,) = workers.ended
+    assert ended.status == TERMINATED
+    assert ended.seconds is not None
+    assert ended.in_time
 
 
 async def test_one_that_does_not_end_is_named_and_killed(workers: Workers) -> None:

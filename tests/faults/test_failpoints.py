@@ -56,5 +56,5 @@ async def test_struck_at_every_point_nothing_is_lost_or_sent_twice(
         await run.relay.behave("deferring", 0.2)
         await asyncio.gather(*(strike(app) for app in points))
         await parts.rest()
+        assert {app: each.struck for app, each in strikes.items()} == points
         await run.finish()
-    assert {app: each.struck for app, each in strikes.items()} == points

@@ -112,8 +112,8 @@ async def test_struck_where_only_live_workers_are_nothing_is_lost_or_sent_twice(
         await given_back
         assert await run.settle() == []
         assert await asyncio.to_thread(run.workers.finish) == []
+        assert {*triggers.struck, *sender.struck} == LIVE_ONLY | {point.name for point in TRIP}
         await verify(run)
-    assert {*triggers.struck, *sender.struck} == LIVE_ONLY | {point.name for point in TRIP}
 
 
 async def verify(run: Run) -> None:
