@@ -6,7 +6,7 @@ of the messages (or connections) suffer; `relay.behave("well")` ends it. Moods:
 
     well               as it should
     refusing           nobody listens at the port, and connections are cut, but not amid a message's content
-    silent greeting    never greets
+    silent greeting    never greets; connections are cut as if refusing, or nobody would have to make a new one
     silent recipient   never answers RCPT
     silent data        never answers DATA
     cut data           breaks the connection at DATA
@@ -15,6 +15,8 @@ of the messages (or connections) suffer; `relay.behave("well")` ends it. Moods:
     late               takes the mail over and says so when the client has long given up
     deferring          451 to the recipient
     deferring content  451 to the content
+
+`relay.suffered` counts who did, by mood, but for `refusing`: of connections that nobody takes nobody here hears.
 """
 
 import asyncio
@@ -74,6 +76,8 @@ class Relay:
             self._silence(amid_content=False)
         elif self._server is None:
             await self._listen()
+        if mood == "silent greeting":
+            self._hang_up(amid_content=False)
 
     def suffers(self, *moods: Mood) -> bool:
         """Tell whether the message at hand is one of those that suffer, and count it."""
@@ -101,6 +105,9 @@ class Relay:
         if self._server is not None:
             self._server.close()
             self._server = None
+        self._hang_up(amid_content=amid_content)
+
+    def _hang_up(self, *, amid_content: bool) -> None:
         for session in list(self._sessions):
             if amid_content or not session.amid_content:
                 session.cut()

@@ -102,19 +102,21 @@ async def test_restored_from_an_old_copy(kafka: DevKafka, names: Names, tmp_path
         await run.finish()
 
 
-async def test_full(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
+@pytest.mark.parametrize("app", APPS)
+async def test_full(kafka: DevKafka, names: Names, tmp_path: Path, app: str) -> None:
     """A worker whose disk is full ends and says why; another works on, and a larger disk ends the matter."""
-    async with Run("disk full", kafka.bootstrap, names, tmp_path, provider(seed())) as run:
+    other = APPS[app]
+    async with Run(f"disk full, {app}", kafka.bootstrap, names, tmp_path, provider(seed())) as run:
         run.begin(triggers=1)
         state = run.workers.state("small")
         state.mkdir()
-        run.workers.start("small", within=on_a_filesystem(state, FILESYSTEM))
+        run.workers.start("small", app, within=on_a_filesystem(state, FILESYSTEM))
         playing = run.play(SECONDS)
         await commits(run, 15)
         fill(Path(f"/proc/{run.workers['small'].process.pid}/root{state}"))
         run.nemesis.note("disk full", "small")
-        run.workers.kill("t1")  # so that the one with the full disk has everything to do
-        run.nemesis.note("kill -9", "t1")
+        run.workers.kill(other)  # so that the one with the full disk has everything to do
+        run.nemesis.note("kill -9", other)
 
         async def ended() -> bool:
             return any(each.name == "small" and "No space left" in each.last for each in run.workers.ended)

@@ -1,11 +1,24 @@
 """A batch that was on its way when its worker died, and reaches the broker only when the partition has a new owner."""
 
+import struct
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from app.streams import client
+from app.streams.journal import FENCE_KEY
 from app.streams.names import Names
-from tests.faults.detour import INVALID_PRODUCER_EPOCH, NO_ERROR, PRODUCER_FENCED, Detour, detoured
+from tests.faults.cluster import END_SECONDS, KILLED
+from tests.faults.detour import (
+    INVALID_PRODUCER_EPOCH,
+    NO_ERROR,
+    PRODUCER_FENCED,
+    Detour,
+    correlation,
+    detoured,
+    is_produce,
+)
 from tests.faults.load import provider
 from tests.faults.run import PARTITIONS, Run, seed
 from tests.faults.striking import FAILPOINT, STRUCK
@@ -17,6 +30,8 @@ SECONDS = 10.0
 COMMITS = 20
 """Before the write that is held up."""
 REFUSED = {INVALID_PRODUCER_EPOCH, PRODUCER_FENCED}
+OLD, NEW = 1, 2
+"""Fences in a partition's journal: its first owner's, and its second's behind it."""
 INTRUDED = "the journal's next offset was"
 
 
@@ -36,6 +51,40 @@ async def dies_while_writing(run: Run, detour: Detour) -> None:
     run.nemesis.note("kill -9", "old")
 
 
+async def written_late(run: Run, detour: Detour) -> dict[int, int]:
+    """Release what is held; return the broker's answers by partition."""
+    lines = [line for line in detour._lines if line.held]
+    places = [{correlation(frame): partition_of(frame) for frame in line.held if is_produce(frame)} for line in lines]
+    assert len(await detour.release()) == sum(map(len, places))
+    errors = {
+        partition: line.errors[number]
+        for line, here in zip(lines, places, strict=True)
+        for number, partition in here.items()
+    }
+    assert len(errors) == sum(map(len, places)), "an owner had two batches of a partition in flight"
+    assert errors, "nothing came late"
+    said = ", ".join(f"partition {partition}: error {error}" for partition, error in sorted(errors.items()))
+    run.nemesis.note("late write", said)
+    return errors
+
+
+def partition_of(frame: bytes) -> int:
+    """Return the first partition that a Produce request names (versions 3 to 8)."""
+    at = 4 + 2 + 2 + 4  # size, API, version, correlation id
+    for _ in ("client id", "transactional id"):
+        at += 2 + max(struct.unpack_from(">h", frame, at)[0], 0)
+    at += 2 + 4 + 4  # acks, timeout, number of topics
+    at += 2 + struct.unpack_from(">h", frame, at)[0] + 4  # the topic, number of partitions
+    partition: int = struct.unpack_from(">i", frame, at)[0]
+    return partition
+
+
+async def fences(run: Run) -> Counter[int]:
+    """Return how many fences each partition of the triggers' journal holds."""
+    journal = await client.read(run.bootstrap, run.names.book_journal)
+    return Counter(record.partition for record in journal if record.key == FENCE_KEY)
+
+
 async def takes_over(run: Run, name: str) -> None:
     """Start a worker; return when all its lanes run."""
     run.workers.start(name)
@@ -53,10 +102,8 @@ async def test_after_the_new_owners_fence_the_broker_refuses_it(names: Names, tm
     ):
         await dies_while_writing(run, detour)
         await takes_over(run, "new")
-        errors = await detour.release()
-        run.nemesis.note("late write", f"errors {errors}")
-        assert errors, "nothing came late"
-        assert set(errors) <= REFUSED
+        errors = await written_late(run, detour)
+        assert set(errors.values()) <= REFUSED
         await run.finish()
         assert INTRUDED not in run.workers.logged("new")
 
@@ -67,10 +114,8 @@ async def test_before_the_new_owners_fence_it_counts_once(names: Names, tmp_path
         Run("late writer, before the fence", broker.bootstrap, names, tmp_path, provider(seed())) as run,
     ):
         await dies_while_writing(run, detour)
-        errors = await detour.release()
-        run.nemesis.note("late write", f"errors {errors}")
-        assert errors, "nothing came late"
-        assert set(errors) == {NO_ERROR}
+        errors = await written_late(run, detour)
+        assert set(errors.values()) == {NO_ERROR}
         await takes_over(run, "new")
         await run.finish()
 
@@ -101,10 +146,13 @@ async def test_between_two_new_owners_the_first_of_which_died_before_its_first_b
 
         await eventually(struck, 60)
         run.nemesis.note("kill -9", f"new, at {point}")
-        errors = await detour.release()
-        run.nemesis.note("late write", f"errors {errors}")
-        assert errors, "nothing came late"
-        assert set(errors) <= {NO_ERROR, *REFUSED}
+        assert run.workers["new"].process.wait(END_SECONDS) == KILLED
+        fenced = await fences(run)
+        assert set(fenced.values()) <= ({NEW} if point == "open-fence-known" else {OLD, NEW})
+        errors = await written_late(run, detour)
+        assert await fences(run) == fenced, "the dead owner's fence came after it was looked for"
+        for partition, error in errors.items():
+            assert error in (REFUSED if fenced[partition] == NEW else {NO_ERROR}), (partition, error)
         await takes_over(run, "third")
         await run.finish()
         assert INTRUDED not in run.workers.logged("third")

@@ -47,9 +47,14 @@ async def test_an_upstream_with_transactions_some_of_them_aborted(
     load = provider(seed(), days=14)
     async with Run("transactional upstream", kafka.bootstrap, names, tmp_path, load) as run:
         run.begin(triggers=2, senders=1)
-        publishing = asyncio.create_task(publish_in_transactions(kafka.bootstrap, names, load, run.chance))
+
+        def aborted(records: int) -> None:
+            run.nemesis.note("transaction aborted", f"{records} records")
+
+        publishing = asyncio.create_task(publish_in_transactions(kafka.bootstrap, names, load, run.chance, aborted))
         await run.nemesis.storm({"kill": kill(run.workers), "stop": stop(run.workers, (1, 5))}, until=publishing)
         await run.finish()
+        assert run.nemesis.counts["transaction aborted"] >= 1
 
 
 async def test_another_configuration_comes_in_the_middle(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
@@ -68,5 +73,35 @@ async def test_another_configuration_comes_in_the_middle(kafka: DevKafka, names:
             return all(known in run.workers.life(name) for name in run.workers.names("triggers"))
 
         await eventually(all_know)
+        await run.nemesis.storm({"kill": kill(run.workers)}, until=run.play(10, second))
+        await run.finish()
+
+
+async def test_another_configuration_comes_amid_work_and_one_dies_before_it_knows(
+    kafka: DevKafka, names: Names, tmp_path: Path
+) -> None:
+    """Its rules count from the second half's begin; it comes in the midst of the first, as it must be known by then."""
+    load = changing(provider(seed()), share=0.5)
+    async with Run("configuration changed amid work", kafka.bootstrap, names, tmp_path, load) as run:
+        first, second = load.parts(0.5)
+        run.begin(triggers=2, senders=1)
+        playing = run.play(20, first)
+        await run.becomes(0.1)
+        run.workers.stop("t1")
+        applied = await config_apply.apply(kafka.bootstrap, names.config, load.whole, as_written=True)
+        assert applied is not None
+        assert not playing.done(), "it came when there was nothing to do"
+        known = f"configuration in force offset={applied.offset}"
+        run.nemesis.note("configuration", f"offset {applied.offset}")
+        assert "lane runs" in run.workers.life("t1")
+        assert known not in run.workers.life("t1")
+        run.workers.kill("t1")
+        run.nemesis.note("kill before it knows", "t1")
+
+        async def all_know() -> bool:
+            return all(known in run.workers.life(name) for name in run.workers.names("triggers"))
+
+        await eventually(all_know, 60)
+        await run.nemesis.storm({"kill": kill(run.workers)}, until=playing)
         await run.nemesis.storm({"kill": kill(run.workers)}, until=run.play(10, second))
         await run.finish()

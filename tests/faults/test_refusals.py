@@ -21,9 +21,18 @@ LIVES = 2
 """For each worker, before the setting is put back."""
 
 
-@pytest.mark.parametrize("topic", ["book_journal", "decisions", "outbox"])
+@pytest.mark.parametrize(
+    ("app", "topic"),
+    [
+        ("triggers", "book_journal"),
+        ("triggers", "decisions"),
+        ("triggers", "outbox"),
+        ("sender", "attempts_journal"),
+        ("sender", "deliveries"),
+    ],
+)
 async def test_a_topic_that_takes_no_batch_ends_its_writers_until_it_does(
-    kafka: DevKafka, names: Names, tmp_path: Path, topic: str
+    kafka: DevKafka, names: Names, tmp_path: Path, app: str, topic: str
 ) -> None:
     name = getattr(names, topic)
     async with Run(f"writes refused, {topic}", kafka.bootstrap, names, tmp_path, provider(seed(), 60)) as run:
@@ -35,7 +44,7 @@ async def test_a_topic_that_takes_no_batch_ends_its_writers_until_it_does(
 
         async def all_have_ended_again() -> bool:
             failed = [each.name for each in run.workers.ended if each.status == FAILED]
-            return all(failed.count(each) >= LIVES for each in run.workers.names("triggers"))
+            return all(failed.count(each) >= LIVES for each in run.workers.names(app))
 
         await eventually(all_have_ended_again, 90)
         await alter(kafka.bootstrap, names, [name])

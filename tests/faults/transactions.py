@@ -1,8 +1,9 @@
 """A load as an upstream publishes it that writes in transactions, some of which it aborts."""
 
+import asyncio
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import orjson
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -18,10 +19,13 @@ ABORTED = 0.3
 NEVER = b"in an aborted transaction: to be read by nobody"
 
 
-async def publish_in_transactions(bootstrap: str, names: Names, load: Load, chance: random.Random) -> None:
+async def publish_in_transactions(
+    bootstrap: str, names: Names, load: Load, chance: random.Random, aborted: Callable[[int], None]
+) -> None:
     """Send the load; what comes between two ticks is a transaction.
 
     Three in ten of these are preceded by one with the same keys that is aborted; read, it would become dead letters.
+    `aborted` is told of each, of how many records that are in the log and count for nothing.
     """
     places = Counter(each.topic for each in await client.partitions_of(bootstrap, *names.facts, names.ticks))
     async with client.opened_producer(bootstrap) as ticks:
@@ -34,7 +38,7 @@ async def publish_in_transactions(bootstrap: str, names: Names, load: Load, chan
                     waiting.append((number, each))
                     continue
                 if waiting and chance.random() < ABORTED:
-                    await publisher.abort(waiting)
+                    aborted(await publisher.abort(waiting))
                 await publisher.commit(waiting, load.span.begin)
                 await publisher.tick(record_headers(each, number, load.span.begin))
                 waiting = []
@@ -50,14 +54,17 @@ class _Publisher:
         self._places = places
         self._ends = {TopicPartition(topic, p): 0 for topic in names.facts for p in range(places[topic])}
 
-    async def abort(self, waiting: Sequence[tuple[int, Played]]) -> None:
-        """Send something else under the same keys, and take it back."""
+    async def abort(self, waiting: Sequence[tuple[int, Played]]) -> int:
+        """Send something else under the same keys, and take it back; return how many records that were."""
         await self._upstream.begin_transaction()
+        sent = []
         for _, played in waiting:
             place = self._place(played.line)
-            await self._upstream.send(place.topic, NEVER, played.line.key, partition=place.partition)
+            sent.append(await self._upstream.send(place.topic, NEVER, played.line.key, partition=place.partition))
         await self._upstream.flush()
+        await asyncio.gather(*sent)
         await self._upstream.abort_transaction()
+        return len(sent)
 
     async def commit(self, waiting: Sequence[tuple[int, Played]], begin: int) -> None:
         """Send facts, all or none."""
