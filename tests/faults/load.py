@@ -3,11 +3,13 @@
 `provider(seed, accounts, days)` is the demo's made-up provider: late, repeated and broken events, payments, flips. Its
 `expected` are the decisions of `app.simulate.run.simulate` over the same lines. A load is played in external mode, with
 its own time (`app.dev.publish`): `played` is all of it, `parts(0.5)` splits it at a tick, so that something can happen
-between two parts; `publish` sends a part, spread over so many seconds.
+between two parts; `publish` sends a part, spread over so many seconds. `much_said(seed, facts)` is a
+day on which few of so many facts decide anything.
 """
 
 import dataclasses
-from collections.abc import Sequence
+import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from app.config.check import Config, load_dir
-from app.contract.instants import DAY, MINUTE, Instant
+from app.contract.instants import DAY, HOUR, MINUTE, Instant
 from app.dev.play import Played, Ticked, play
 from app.dev.provider import history, span
 from app.dev.publish import publish_played
@@ -25,10 +27,16 @@ from app.engine.writing import as_line
 from app.simulate.run import Pause, Span, simulate
 from app.streams.names import Names
 from app.triggers import REGISTRY
+from tests.builders import Event, a_company, a_payment, a_rule, account_event, an_event, at, invoice_event, written
 
 ROOT = Path(__file__).parents[2]
 STEP = 15 * MINUTE
 """Between two ticks: the most for which the running system decides what `simulate` decides."""
+
+SAID = {"invoice": 91.5, "account": 3.0, "preferences": 3.0, "again": 2.0, "payment": 0.5}
+"""Percent of the facts of `much_said`."""
+LATE = 0.05
+"""The share of them that is logged up to an hour late."""
 
 Part = Sequence[Played | Ticked]
 
@@ -117,3 +125,46 @@ def changing(load: Load, share: float) -> Load:
     }
     later = [replace(r, enabled_at=instant, version=2, **changes[r.id]) for r in load.config.rules if r.id in changes]
     return dataclasses.replace(load, later=Config((*load.config.rules, *later), load.config.companies))
+
+
+def much_said(seed: int, facts: int, accounts: int = 2_000) -> Load:
+    """Return one day's history in which an account has one invoice, and nearly all facts are newer versions of it.
+
+    Whether the two day rules write about an invoice is decided by what its newest version says at their moment. Of
+    each account's events some come late, and some twice.
+    """
+    chance, begin = random.Random(f"much said {seed}"), at("2026-06-10 00:00")
+    said: list[tuple[Instant, bytes]] = []
+    for number in range(accounts):
+        for time, event in _said_of(f"a{number:04}", facts // accounts, begin, chance):
+            said.append((time + (chance.randrange(HOUR) if chance.random() < LATE else 0), written(event)))
+    said.sort(key=lambda each: each[0])
+    rules = (a_rule(x=1), a_rule("invoice_due_in_days", x=0), a_rule("payment_receipt"))
+    config = Config(rules, {"acme": a_company()})
+    return Load(lines=[line for _, line in said], config=config, span=Span(begin, begin + DAY))
+
+
+def _said_of(account: str, count: int, begin: Instant, chance: random.Random) -> Iterator[tuple[Instant, Event]]:
+    """Yield so many events of the account at their times; one that is said again comes at a later time, too."""
+    contact = {"contact_id": "fin", "name": "Fin", "email": f"fin@{account}.example", "categories": ["financial"]}
+    invoice = {"invoice_id": f"i-{account}", "due_on": f"2026-06-{chance.choice(('09', '10'))}"}
+    first, *times = sorted(chance.randrange(begin, begin + DAY) for _ in range(count))
+    event = account_event(first, account=account, id_=f"{account}-0", contacts=[contact])
+    yield first, event
+    kinds = chance.choices(tuple(SAID), tuple(SAID.values()), k=len(times))
+    for number, (time, kind) in enumerate(zip(times, kinds, strict=True), 1):
+        said: dict[str, Any] = {"account": account, "id_": f"{account}-{number}"}
+        match kind:
+            case "invoice":
+                said |= invoice | {"version": number}
+                said |= chance.choice(({"status": "open", "balance": 5000 - number}, {"status": "paid", "balance": 0}))
+                event = invoice_event(time, kind="updated", **said)
+            case "account":
+                event = account_event(time, contacts=[contact], name=f"Ann the {number}th", **said)
+            case "preferences":
+                said |= {"contact_id": "fin", "email_opt_out": chance.random() < 0.1}
+                event = an_event("portal.contact.preferences_changed", time, **said)
+            case "payment":
+                said |= {"payment_id": f"p-{account}-{number}", "receipt_requested": True}
+                event = a_payment(time, "succeeded", **said)
+        yield time, event
