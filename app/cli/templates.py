@@ -91,7 +91,7 @@ def send(
     previews: Annotated[list[Path], typer.Argument(metavar="PREVIEW...", help="Files that a preview wrote.")],
     to: Annotated[str, typer.Option(metavar="ADDRESS", help="Your own address.")],
 ) -> None:
-    """Send previews to an address, by the configured SMTP relay; their subjects begin with [test]."""
+    r"""Send previews to an address, by the configured SMTP relay; their subjects begin with \[test]."""
     current = settings.load()
     mode, _, redirected = current.delivery.partition(":")
     if mode == "off":

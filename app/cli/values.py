@@ -20,7 +20,10 @@ def instant(text: str, option: str) -> Instant:
 
 
 def pause(texts: Sequence[str]) -> tuple[Pause, ...]:
-    """Read `FROM..TO` each; exit with status 2 where one is none, is empty, or overlaps another."""
+    """Read `FROM..TO` each, and make one of those that meet.
+
+    Exits with status 2 where one is none, is empty, or overlaps another.
+    """
     pauses = []
     for text in texts:
         begin, separator, end = text.partition("..")
@@ -34,4 +37,13 @@ def pause(texts: Sequence[str]) -> tuple[Pause, ...]:
     for one, following in pairwise(pauses):
         if following.begin < one.end:
             raise typer.BadParameter("two pauses overlap: make them one")
-    return tuple(pauses)
+    return _met(pauses)
+
+
+def _met(pauses: Sequence[Pause]) -> tuple[Pause, ...]:
+    """Make one of those that end where the next begins: nothing is processed in between."""
+    met: list[Pause] = []
+    for one in pauses:
+        begin = met.pop().begin if met and met[-1].end == one.begin else one.begin
+        met.append(Pause(begin, one.end))
+    return tuple(met)

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable
 from datetime import date
 from typing import Final
-from zoneinfo import ZoneInfo, available_timezones
 
 from babel.core import Locale, UnknownLocaleError
 from babel.numbers import list_currencies
@@ -13,6 +12,7 @@ from app.config.entry import Parser, Refused, suggestion
 from app.config.yaml import Node, Scalar
 from app.contract.instants import DAY, HOUR, MINUTE, SECOND, Instant, parse_instant
 from app.contract.types import WEEKDAYS
+from app.contract.zones import is_zone, zones
 
 # Later dates and instants of a day rule stay far inside what calendars can count.
 _MOST: Final = 9_999
@@ -100,11 +100,9 @@ def instant(node: Node) -> Instant:
 def zone(node: Node) -> str:
     """An IANA time zone."""
     name = node.text if isinstance(node, Scalar) else ""
-    try:
-        return ZoneInfo(name).key
-    except (KeyError, ValueError, OSError) as error:
-        near = suggestion(name, available_timezones())
-        raise Refused(f"must be an IANA time zone, as America/Chicago{near}") from error
+    if not is_zone(name):
+        raise Refused(f"must be an IANA time zone, as America/Chicago{suggestion(name, zones())}")
+    return name
 
 
 def locale(node: Node) -> str:

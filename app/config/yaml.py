@@ -72,6 +72,7 @@ def parse(text: str) -> Node | None:
     """Return the one document of `text`, None where it is empty; raise SyntaxMistake."""
     try:
         root = YAML(typ="rt", pure=True).compose(text)
+        return None if root is None else _Reader().node(root)
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise SyntaxMistake(line, f"a character that YAML does not allow: #x{ord(text[error.position]):04x}") from error
@@ -80,7 +81,8 @@ def parse(text: str) -> Node | None:
     except (YAMLError, AssertionError) as error:
         # ruamel asserts that it knows the version that a %YAML line names.
         raise SyntaxMistake(1, " ".join(str(error).split())) from error
-    return None if root is None else _Reader().node(root)
+    except RecursionError:
+        raise SyntaxMistake(1, "values inside of values, too deep to be read") from None
 
 
 class _Reader:

@@ -273,8 +273,10 @@ def _settled(data: Data, subject: str) -> Data:
         return _zoned(data)
     elif isinstance(data, UserData):
         _same(data.user.user_id, subject, "data.user.user_id")
-    elif isinstance(data, AddressChanged) and data.old is None and data.new is None:
-        raise ContractError("data.old", "missing, and so is data.new")
+    else:
+        _same(data.account_id or subject, subject, "data.account_id")
+        if isinstance(data, AddressChanged) and data.old is None and data.new is None:
+            raise ContractError("data.old", "missing, and so is data.new")
     return data
 
 

@@ -96,6 +96,12 @@ class User(Struct, frozen=True, gc=False):
     company_id: Id
 
 
+class OfAccount(Struct, frozen=True, gc=False, kw_only=True):
+    """What is about an account without being the account or an invoice: it need not say whose, for its subject does."""
+
+    account_id: Id | None = None
+
+
 class AccountData(Struct, frozen=True, gc=False):
     """A whole account: absent is empty. `time_zone` is an IANA zone, absent for the company's."""
 
@@ -157,7 +163,7 @@ class InvoiceSnapshot(InvoiceData, frozen=True, gc=False):
     """`billing.invoice.snapshot`: state only, for imports and backfills."""
 
 
-class InvoiceEmailed(Struct, frozen=True, gc=False):
+class InvoiceEmailed(OfAccount, frozen=True, gc=False):
     """`billing.invoice.emailed`: somebody sent the invoice to a contact by hand."""
 
     invoice_id: Id
@@ -165,7 +171,7 @@ class InvoiceEmailed(Struct, frozen=True, gc=False):
     by: str | None = None
 
 
-class RunCompleted(Struct, frozen=True, gc=False):
+class RunCompleted(OfAccount, frozen=True, gc=False):
     """`billing.run.completed`: the automated billing run finished for the account."""
 
     run_id: Id
@@ -174,7 +180,7 @@ class RunCompleted(Struct, frozen=True, gc=False):
     total: Amount | None = None
 
 
-class PaymentSucceeded(Struct, frozen=True, gc=False):
+class PaymentSucceeded(OfAccount, frozen=True, gc=False):
     """`billing.payment.succeeded`."""
 
     payment_id: Id
@@ -187,7 +193,7 @@ class PaymentSucceeded(Struct, frozen=True, gc=False):
     invoice_ids: tuple[Id, ...] = ()
 
 
-class PaymentFailed(Struct, frozen=True, gc=False):
+class PaymentFailed(OfAccount, frozen=True, gc=False):
     """`billing.payment.failed`: one attempt, counted by `attempt`."""
 
     payment_id: Id
@@ -200,7 +206,7 @@ class PaymentFailed(Struct, frozen=True, gc=False):
     retry_on: date | None = None
 
 
-class PaymentRefunded(Struct, frozen=True, gc=False):
+class PaymentRefunded(OfAccount, frozen=True, gc=False):
     """`billing.payment.refunded`: all or part of a payment."""
 
     payment_id: Id
@@ -210,7 +216,7 @@ class PaymentRefunded(Struct, frozen=True, gc=False):
     method: Method
 
 
-class CardData(Struct, frozen=True, gc=False):
+class CardData(OfAccount, frozen=True, gc=False):
     """A stored card; it lives until the last day of the month `expires`."""
 
     card_id: Id
@@ -228,13 +234,13 @@ class CardSnapshot(CardData, frozen=True, gc=False):
     """`billing.card.snapshot`: state only, for imports and backfills."""
 
 
-class CardRemoved(Struct, frozen=True, gc=False):
+class CardRemoved(OfAccount, frozen=True, gc=False):
     """`billing.card.removed`."""
 
     card_id: Id
 
 
-class LateFeeApplied(Struct, frozen=True, gc=False):
+class LateFeeApplied(OfAccount, frozen=True, gc=False):
     """`billing.late_fee.applied`."""
 
     invoice_id: Id
@@ -243,7 +249,7 @@ class LateFeeApplied(Struct, frozen=True, gc=False):
     automatic: bool
 
 
-class UsageRecorded(Struct, frozen=True, gc=False):
+class UsageRecorded(OfAccount, frozen=True, gc=False):
     """`billing.usage.recorded`: used so far in the cycle; the cap includes top-offs."""
 
     policy_id: Id
@@ -253,7 +259,7 @@ class UsageRecorded(Struct, frozen=True, gc=False):
     cap_bytes: Count
 
 
-class ContractSent(Struct, frozen=True, gc=False):
+class ContractSent(OfAccount, frozen=True, gc=False):
     """`billing.contract.sent` and `jobs.contract.sent`: a contract waits for a signature."""
 
     contract_id: Id
@@ -263,7 +269,7 @@ class ContractSent(Struct, frozen=True, gc=False):
     cause: Cause | None = None
 
 
-class SignedCopySent(Struct, frozen=True, gc=False):
+class SignedCopySent(OfAccount, frozen=True, gc=False):
     """`billing.contract.signed_copy_sent`."""
 
     contract_id: Id
@@ -271,7 +277,7 @@ class SignedCopySent(Struct, frozen=True, gc=False):
     copy_url: str | None = None
 
 
-class JobScheduled(Struct, frozen=True, gc=False):
+class JobScheduled(OfAccount, frozen=True, gc=False):
     """`jobs.job.scheduled`: the job has a time and a technician."""
 
     job_id: Id
@@ -282,13 +288,13 @@ class JobScheduled(Struct, frozen=True, gc=False):
     address: Address | None = None
 
 
-class JobUnscheduled(Struct, frozen=True, gc=False):
+class JobUnscheduled(OfAccount, frozen=True, gc=False):
     """`jobs.job.unscheduled`."""
 
     job_id: Id
 
 
-class PasswordChanged(Struct, frozen=True, gc=False):
+class PasswordChanged(OfAccount, frozen=True, gc=False):
     """`portal.contact.password_changed`."""
 
     contact_id: Id
@@ -296,7 +302,7 @@ class PasswordChanged(Struct, frozen=True, gc=False):
     ip: str | None = None
 
 
-class AddressChanged(Struct, frozen=True, gc=False):
+class AddressChanged(OfAccount, frozen=True, gc=False):
     """`portal.account.address_changed`: an address that was not there before, or is there no longer, is absent."""
 
     kind: AddressKind
@@ -304,7 +310,7 @@ class AddressChanged(Struct, frozen=True, gc=False):
     new: Address | None = None
 
 
-class PreferencesChanged(Struct, frozen=True, gc=False):
+class PreferencesChanged(OfAccount, frozen=True, gc=False):
     """`portal.contact.preferences_changed`: what is absent stays as it was."""
 
     contact_id: Id

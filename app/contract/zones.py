@@ -6,9 +6,10 @@ from importlib.resources import files
 
 def is_zone(name: str) -> bool:
     """Whether `zoneinfo.ZoneInfo(name)` is a zone on every machine; `localtime` and the like are none."""
-    return name in _names()
+    return name in zones()
 
 
 @cache
-def _names() -> frozenset[str]:
+def zones() -> frozenset[str]:
+    """Return all of them, but for the one that stands for none."""
     return frozenset(files("tzdata").joinpath("zones").read_text("utf-8").split()) - {"Factory"}

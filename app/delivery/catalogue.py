@@ -20,7 +20,6 @@ _WORDS: Final[Mapping[Any, str]] = {
     dt.datetime: "instant",
 }
 _FILTERS: Final[Mapping[str, str]] = {"money": "money", "date": "date", "instant": "instant"}
-_INTERNAL: Final = frozenset({"language", "direction"})
 
 
 class Variable(NamedTuple):
@@ -53,10 +52,9 @@ def variables_of(variables: type[msgspec.Struct]) -> Iterator[Variable]:
 
 
 def common_variables() -> Iterator[Variable]:
-    """Return what every template may name besides; the layout's own are left out."""
+    """Return what every template may name besides."""
     for name, kind in COMMON.items():
-        if name not in _INTERNAL:
-            yield from _lines(name, kind)
+        yield from _lines(name, kind)
 
 
 def _lines(name: str, kind: Any) -> Iterator[Variable]:

@@ -48,6 +48,8 @@ def _templates(renderer: Renderer) -> set[str]:
 
 
 def _languages(template: str, renderer: Renderer) -> set[str]:
+    if template.startswith("_"):  # the layout's
+        return set()
     return {parts[1] for parts in _names(renderer) if parts[0] == template and len(parts) > len(("folder", "file"))}
 
 
@@ -64,8 +66,11 @@ def _unknown_names(name: str, variables: type[msgspec.Struct], renderer: Rendere
         try:
             tree = _parse(current, renderer)
             unknown = find_undeclared_variables(tree) - set(known) - _own_names(tree)
+        except TemplateNotFound:
+            mistakes.append(f"{current}: there is no such file")
+            continue
         except TemplateError as error:
-            mistakes.append(f"{current}: {error.message or 'not found'}")
+            mistakes.append(f"{current}: {error.message}")
             continue
         mistakes += [
             f"{current}: unknown variable {each}; known: {', '.join(sorted(known))}" for each in sorted(unknown)

@@ -24,9 +24,9 @@ class Hold(msgspec.Struct, frozen=True):
 class Circumstances(msgspec.Struct, frozen=True):
     """What a decision depends on, as it stands at `at`.
 
-    `rule`: the version in force at `at`; `decided`: what was decided of the subject before; `held`: since when it has
-    been held, for time spent held does not count as late; `capped`: it was held by the cap before. The callables are
-    asked only if nothing before them has settled it.
+    `rule`: the version in force at `at`; `decided`: what was decided of the subject before; `reckoned`: the instant by
+    which it is late or not, for time spent held does not count; `capped`: it was held by the cap before. The callables
+    are asked only if nothing before them has settled it.
     """
 
     at: Instant
@@ -37,7 +37,7 @@ class Circumstances(msgspec.Struct, frozen=True):
     contacts: Callable[[], Iterable[Contact]]
     hold: Callable[[tuple[Recipient, ...]], Hold | None]
     superseded: Callable[[], bool]
-    held: Instant | None = None
+    reckoned: Instant
     capped: bool = False
 
 
@@ -69,7 +69,7 @@ def _never(occasion: Occasion, rule: Rule, given: Circumstances) -> Reason | Non
         return Reason.FILTERED
     if occasion.expires_at is not None and occasion.expires_at <= given.at:
         return Reason.EXPIRED
-    return Reason.LATE if too_late(occasion, rule, given.at if given.held is None else given.held) else None
+    return Reason.LATE if too_late(occasion, rule, given.reckoned) else None
 
 
 def _sent_or_held(occasion: Occasion, rule: Rule, given: Circumstances) -> Verdict:

@@ -43,5 +43,7 @@ def _balance_reaches(when: Filters, book: Book, occasion: Occasion) -> bool:
         invoices = [named] if named else []
     else:
         invoices = book.open_invoices()
+        if not invoices:  # which is 0 of whatever currency
+            return when.minimum_amount <= 0
     balances = [invoice.balance for invoice in invoices if invoice.currency == when.minimum_currency]
     return bool(balances) and sum(balances) >= when.minimum_amount

@@ -84,6 +84,17 @@ class Pending(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         """Whether it is held until the configuration changes, not until an instant."""
         return self.release is None and self.held is not None
 
+    def reckoned(self, at: Instant) -> Instant:
+        """Return the instant by which it is late or not at `at`: time spent held does not count, what follows does.
+
+        What waits for an operator or for its account is held until it is decided.
+        """
+        if self.held is None:
+            return at
+        if self.release is None or self.why == "unknown_account":
+            return self.held
+        return self.held + max(0, at - self.release)
+
 
 class Decided(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What is remembered of a (rule, account, subject): the moments decided, and the one it was sent or held at."""

@@ -58,7 +58,7 @@ class Up(msgspec.Struct, frozen=True):
     @property
     def reckoned(self) -> Instant:
         """The instant by which it is late or not: time spent held does not count."""
-        return self.at if self.pending.held is None else self.pending.held
+        return self.pending.reckoned(self.at)
 
 
 class Judge:
@@ -126,7 +126,7 @@ class Judge:
             contacts=lambda: self._contacts(present, occasion, rule),
             hold=lambda to: self._hold(up, present, rule, to) if rule else None,
             superseded=lambda: superseded or self._said_already(present, occasion),
-            held=up.pending.held,
+            reckoned=up.reckoned,
             capped=up.pending.why == "capped",
         )
 
@@ -265,9 +265,7 @@ class Judge:
         trips = set(up.pending.trips)
         if verdict.reason is Reason.GUARD:
             trips.update(self._gate.trips(up.occasion.rule))
-        return Pending(
-            up.occasion, verdict.reason.value, since, verdict.release, held=up.reckoned, trips=tuple(sorted(trips))
-        )
+        return Pending(up.occasion, verdict.reason.value, since, verdict.release, up.reckoned, tuple(sorted(trips)))
 
     def _remember(self, book: Book, occasion: Occasion, verdict: Verdict, known: Decided | None) -> None:
         moments = known.moments if known else ()

@@ -93,7 +93,7 @@ class Recollection(Judge):
         if hold is None or (hold.reason is Reason.GUARD and not trips):
             return self._to_be_looked_at(up, said)
         since = up.at if hold.release is None else hold.release
-        return Pending(up.occasion, hold.reason.value, since, hold.release, said.at, tuple(sorted(trips)))
+        return Pending(up.occasion, hold.reason.value, since, hold.release, up.reckoned, tuple(sorted(trips)))
 
     def _first(self, up: Up, present: Present, rule: Rule, said: Held) -> Hold | None:
         """Return the hold that the line tells of."""
@@ -115,6 +115,6 @@ class Recollection(Judge):
         """Return it as held until it is looked at next: nothing that is known here holds it any more."""
         trips = tuple(trip for trip in self._guard.released if trip.rule == up.occasion.rule)
         if said.reason is Reason.GUARD and trips:
-            return Pending(up.occasion, said.reason.value, up.at, None, said.at, trips)
+            return Pending(up.occasion, said.reason.value, up.at, None, up.reckoned, trips)
         why = Reason.WINDOW if said.reason in (Reason.GUARD, Reason.UNKNOWN_ACCOUNT) else said.reason
-        return Pending(up.occasion, why.value, up.at, None, said.at)
+        return Pending(up.occasion, why.value, up.at, None, up.reckoned)

@@ -199,7 +199,7 @@ async def test_whose_clock_is_off_the_brokers_is_told_at_the_fence(kafka: DevKaf
         watched, unwatched = (
             JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient, each) for each in (wrong, None)
         )
-        with pytest.raises(ClockOffError, match="clock is .* s off the broker's") as raised:
+        with pytest.raises(ClockOffError, match=r"clock is .* s off the broker's") as raised:
             await watched.fence()
         said = int(str(raised.value).split()[4].replace(",", ""))
         assert abs(seconds) - 9 <= said <= abs(seconds), "less what the append took, where it is fast"

@@ -85,7 +85,13 @@ def test_a_company_s_field_that_cannot_be_says_what_it_accepts(tmp_path: Path, o
 
 @pytest.mark.parametrize(
     ("zone", "near"),
-    [("America/Chicaga", "; did you mean America/Chicago?"), ("../etc/passwd", ""), ("America", ""), ("[UTC]", "")],
+    [
+        ("America/Chicaga", "; did you mean America/Chicago?"),
+        ("../etc/passwd", ""),
+        ("America", ""),
+        ("[UTC]", ""),
+        ("Factory", ""),  # the contract refuses it of an account, too
+    ],
 )
 def test_a_time_zone_is_one_that_exists(tmp_path: Path, zone: str, near: str) -> None:
     found = mistakes(tmp_path, companies=COMPANIES.replace("America/Chicago", zone))

@@ -75,3 +75,10 @@ def test_what_is_no_yaml_is_said_with_its_line(text: str, line: int, problem: st
         parse(text)
     assert caught.value.line == line
     assert problem in caught.value.problem
+
+
+@pytest.mark.parametrize("text", ["[" * 3_000 + "]" * 3_000, "{a: " * 3_000 + "}" * 3_000])
+def test_what_is_nested_too_deep_to_be_read_is_a_mistake_too(text: str) -> None:
+    with pytest.raises(SyntaxMistake) as caught:
+        parse(text)
+    assert caught.value.problem == "values inside of values, too deep to be read"

@@ -146,7 +146,7 @@ def test_an_operators_template_comes_before_the_one_that_ships(tmp_path: Path) -
         ("body_txt", "{{ days | moneyy }}", "No filter named 'moneyy'"),
         ("body_txt", "{{ pdf_url | length }}", "tried with no optional variable"),
         ("body_txt", "{{ ''.__class__.__mro__ }}", "unsafe"),
-        ("body_html", '{% extends "_base/nothing.html" %}', "_base/nothing.html"),
+        ("body_html", '{% extends "_base/nothing.html" %}', "_base/nothing.html: there is no such file"),
         ("body_html", '{% include "_base/en/frame.html" %}{{ tone }}', "unknown variable tone"),
     ],
 )
@@ -172,11 +172,20 @@ def test_every_language_of_a_template_is_checked(tmp_path: Path) -> None:
     assert "r/es/subject.txt" in check_template("r", REGISTRY["payment_failed"].variables, renderer)[0]
 
 
-def test_a_template_that_is_not_there_is_refused_with_those_that_are() -> None:
-    (mistake,) = check_template("past-due", REGISTRY["payment_failed"].variables, RENDERER)
-    assert "there is no template past-due" in mistake
+@pytest.mark.parametrize("name", ["past-due", "_base"])
+def test_a_template_that_is_not_there_is_refused_with_those_that_are(name: str) -> None:
+    """The layout is none."""
+    (mistake,) = check_template(name, REGISTRY["payment_failed"].variables, RENDERER)
+    assert f"there is no template {name} in en" in mistake
     assert "payment_succeeded" in mistake
-    assert "_base" not in mistake
+    assert "_base" not in mistake.partition("there are:")[2]
+
+
+def test_a_template_that_lacks_a_part_is_told_which(tmp_path: Path) -> None:
+    renderer = a_template(tmp_path, "r")
+    (tmp_path / "r" / "en" / "body.html").unlink()
+    mistakes = check_template("r", REGISTRY["payment_failed"].variables, renderer)
+    assert mistakes == ["r/en/body.html: there is no such file"]
 
 
 def test_an_unknown_variable_is_an_error_at_sending_too_and_quotes_no_value(tmp_path: Path) -> None:

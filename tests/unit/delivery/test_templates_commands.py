@@ -12,8 +12,10 @@ from typer.testing import CliRunner, Result
 
 from app.cli.config import config_app
 from app.cli.templates import templates_app
+from app.delivery.check import check_template
 from app.delivery.message import AddressError
-from app.delivery.trial import NoMailError, for_test
+from app.delivery.render import Renderer
+from app.delivery.trial import MARK, NoMailError, for_test
 from app.dev.mailbox import Mailbox
 from app.dev.previews import VARIABLES
 from app.errors import WhimbrelError
@@ -200,6 +202,17 @@ def test_variables_are_listed_with_type_and_filter() -> None:
 
 
 @pytest.mark.parametrize("trigger", REGISTRY)
+def test_what_a_refusal_calls_known_is_listed(tmp_path: Path, trigger: str) -> None:
+    for part, text in (("subject.txt", "{{ nope }}"), ("body.txt", ""), ("body.html", "")):
+        (tmp_path / "r" / "en").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "r" / "en" / part).write_text(text, encoding="utf-8")
+    (mistake,) = check_template("r", REGISTRY[trigger].variables, Renderer(tmp_path))
+    known = mistake.partition("unknown variable nope; known: ")[2]
+    listed = {row[0].strip() for row in rows_of(trigger) if len(row) > 1} - {"variable"}
+    assert set(known.split(", ")) == {name for name in listed if not set(name) & set(".[")}
+
+
+@pytest.mark.parametrize("trigger", REGISTRY)
 def test_every_variable_of_every_trigger_has_a_line(trigger: str) -> None:
     assert set(VARIABLES[trigger]) <= {row[0].strip() for row in rows_of(trigger) if row}
 
@@ -207,6 +220,11 @@ def test_every_variable_of_every_trigger_has_a_line(trigger: str) -> None:
 def test_variables_of_an_unknown_trigger_are_those_of_none() -> None:
     result = RUNNER.invoke(templates_app, ["variables", "full_moon"])
     assert result.exit_code == 2
+
+
+def test_the_help_of_send_says_how_its_subjects_begin() -> None:
+    shown = RUNNER.invoke(templates_app, ["send", "--help"]).stdout
+    assert f"begin with {MARK}." in " ".join(shown.split())
 
 
 def send(*files: Path, port: int, delivery: str = "smtp") -> Result:

@@ -8,7 +8,7 @@ from app.contract.instants import HOUR, MINUTE, SECOND, Instant
 from app.domain.account import Contact
 from app.domain.audience import Recipient
 from app.domain.decide import Circumstances, Hold, Verdict, decide, is_late, too_late, unchanged
-from app.domain.occasion import Decided, Outcome, Reason
+from app.domain.occasion import Decided, Outcome, Pending, Reason
 from app.domain.rules import Late, Rule
 from tests.builders import a_contact, a_rule, an_occasion, at
 
@@ -29,7 +29,8 @@ def verdict(rule: Rule | None = RULE, occasion: dict[str, Any] | None = None, **
         "hold": lambda _recipients: None,
         "superseded": lambda: False,
     }
-    return decide(an_occasion(RULE, **(occasion or {})), Circumstances(rule=rule, **(said | given)))
+    said |= {"reckoned": given.get("at", MOMENT)} | given
+    return decide(an_occasion(RULE, **(occasion or {})), Circumstances(rule=rule, **said))
 
 
 def skipped_for(rule: Rule | None = RULE, **given: Any) -> Reason | None:
@@ -112,10 +113,28 @@ def test_too_late_is_late_by_the_rule_s_policy(policy: Any, within: Instant, lat
     assert too_late(an_occasion(RULE), a_rule(x=1, late=Late(policy, within)), MOMENT + late) is expected
 
 
-def test_how_late_it_is_is_judged_by_when_it_was_held() -> None:
-    assert skipped_for(at=MOMENT + 30 * HOUR, held=MOMENT) is None
-    assert skipped_for(at=MOMENT + 30 * HOUR, held=0) is None
-    assert skipped_for(at=MOMENT, held=MOMENT + 3 * HOUR) is Reason.LATE
+def test_how_late_it_is_is_judged_by_the_instant_that_is_reckoned() -> None:
+    assert skipped_for(at=MOMENT + 30 * HOUR, reckoned=MOMENT) is None
+    assert skipped_for(at=MOMENT, reckoned=MOMENT + 3 * HOUR) is Reason.LATE
+
+
+@pytest.mark.parametrize(
+    ("why", "release", "held", "expected"),
+    [
+        ("missed", None, None, MOMENT + 5 * HOUR),
+        ("window", MOMENT + 4 * HOUR, MOMENT, MOMENT + HOUR),
+        ("window", MOMENT + 5 * HOUR, MOMENT, MOMENT),
+        ("window", MOMENT + 6 * HOUR, MOMENT, MOMENT),
+        ("capped", MOMENT + 4 * HOUR, MOMENT + HOUR, MOMENT + 2 * HOUR),
+        ("kill_switch", None, MOMENT, MOMENT),
+        ("unknown_account", MOMENT + 4 * HOUR, MOMENT, MOMENT),
+    ],
+)
+def test_time_spent_held_does_not_count_and_what_passes_after_the_release_does(
+    why: str, release: Instant | None, held: Instant | None, expected: Instant
+) -> None:
+    pending = Pending(an_occasion(RULE), why, MOMENT, release, held)
+    assert pending.reckoned(MOMENT + 5 * HOUR) == expected
 
 
 def test_what_is_held_tells_why_for_whom_and_until_when() -> None:
@@ -150,11 +169,11 @@ def test_what_is_critical_is_neither_held_nor_opted_out_of() -> None:
 def test_capped_again_and_by_then_past_within_it_is_capped_for_good(
     hold: Hold | None, late: Instant, outcome: Outcome, *, capped: bool
 ) -> None:
-    found = verdict(at=MOMENT + late, held=MOMENT, capped=capped, hold=lambda _recipients: hold)
+    found = verdict(at=MOMENT + late, reckoned=MOMENT, capped=capped, hold=lambda _recipients: hold)
     assert found.outcome is outcome
     if outcome is Outcome.SKIPPED:
         assert found == Verdict(Outcome.SKIPPED, Reason.CAPPED)
 
 
 def test_what_is_not_capped_before_is_what_is_said_of_none() -> None:
-    assert verdict(at=MOMENT + 3 * HOUR, held=MOMENT, hold=lambda _recipients: FULL).outcome is Outcome.HELD
+    assert verdict(at=MOMENT + 3 * HOUR, reckoned=MOMENT, hold=lambda _recipients: FULL).outcome is Outcome.HELD

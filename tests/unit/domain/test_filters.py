@@ -57,6 +57,19 @@ def test_a_balance_in_another_currency_does_not_count() -> None:
     assert lets_pass(Filters(minimum_amount=900, minimum_currency="EUR"), OF_ACCOUNT)
 
 
+@pytest.mark.parametrize(("least", "expected"), [(0, True), (1, False)])
+def test_an_account_with_nothing_open_owes_nothing_in_any_currency(least: int, *, expected: bool) -> None:
+    paid = an_invoice(balance=0, status="paid")
+    for book in (a_book(account=an_account()), a_book(paid, account=an_account())):
+        for currency in ("USD", "JPY"):
+            when = Filters(minimum_amount=least, minimum_currency=currency)
+            assert passes(when, book, an_occasion(RULE, OF_ACCOUNT)) is expected
+
+
+def test_what_is_open_in_another_currency_alone_reaches_no_minimum() -> None:
+    assert not lets_pass(Filters(minimum_amount=0, minimum_currency="JPY"), OF_ACCOUNT)
+
+
 def test_an_invoice_that_is_not_known_has_no_balance() -> None:
     when = Filters(minimum_amount=0, minimum_currency="USD")
     assert not passes(when, a_book(), an_occasion(RULE, OF_INVOICE, about="i1"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.contract.instants import HOUR, MINUTE
+from app.contract.instants import DAY, HOUR, MINUTE
 from app.domain.rules import Hours, Late
 from tests.builders import (
     a_payment,
@@ -187,3 +187,42 @@ def test_by_latest_only_each_event_is_decided_for_itself() -> None:
     rules = a_rulebook(a_rule("payment_failed", late=Late("latest_only"), hours=Hours((20 * 60, 22 * 60))))
     lines, _ = simulated(events, rules, a_span("2026-06-01 00:00", "2026-07-01 00:00", OUTAGE))
     assert [line["outcome"] for line in lines] == ["held", "held", "sent", "sent"]
+
+
+@pytest.mark.parametrize(
+    ("end", "late", "expected"),
+    [
+        ("2026-06-12 08:15", Late("skip"), "sent"),
+        ("2026-06-12T12:15:00.000001Z", Late("skip"), "skipped(late)"),
+        ("2026-06-12 09:00", Late("send", HOUR), "sent"),
+        ("2026-06-12T13:00:00.000001Z", Late("send", HOUR), "skipped(late)"),
+    ],
+)
+def test_an_outage_that_follows_a_hold_counts_as_late_from_the_release_on(end: str, late: Late, expected: str) -> None:
+    """Held in the evening until 08:00, released in an outage."""
+    events = [*BASE, a_payment("2026-06-11 22:00")]
+    rules = a_rulebook(a_rule("payment_failed", late=late, hours=Hours((8 * 60, 20 * 60))))
+    lines, _ = simulated(events, rules, a_span("2026-06-01 00:00", "2026-07-01 00:00", ("2026-06-12 07:00", end)))
+    assert [line.split(" ", 4)[4] for line in in_brief(lines)] == ["held(window)", expected]
+
+
+def test_lateness_of_before_a_hold_and_of_after_it_add_up() -> None:
+    """12 hours late as it is held from 22:00 to 08:00, and 14 hours more as that outage after its release ends."""
+    events = [*BASE, a_payment("2026-06-11 10:00")]
+    outages = [(f"2026-06-{day} {begin}", f"2026-06-{day} 22:00") for day, begin in ((11, "09:00"), (12, "07:00"))]
+    for within, expected in ((26 * HOUR, "sent"), (26 * HOUR - 1, "skipped(late)")):
+        rules = a_rulebook(a_rule("payment_failed", late=Late("send", within), hours=Hours((8 * 60, 20 * 60))))
+        lines, _ = simulated(events, rules, a_span("2026-06-01 00:00", "2026-07-01 00:00", *outages))
+        assert [line.split(" ", 4)[4] for line in in_brief(lines)] == ["held(window)", expected]
+
+
+def test_of_day_moments_held_and_then_late_only_the_most_recent_is_sent_by_latest_only() -> None:
+    """Two of the weekend wait for Monday, when the third comes up in an outage."""
+    late, weekdays = Late("latest_only", 10 * DAY), Hours(weekdays=(0, 1, 2, 3, 4))
+    rules = a_rulebook(*(a_rule(PAST, f"p{x}", x=x, late=late, hours=weekdays) for x in (3, 4, 5)))
+    for outages, expected in (
+        ([("2026-06-15 08:00", "2026-06-16 12:00")], ["superseded", "superseded", "sent"]),
+        ([], ["sent", "sent", "sent"]),
+    ):
+        lines, _ = simulated(BASE, rules, a_span("2026-06-01 00:00", "2026-07-01 00:00", *outages))
+        assert [line["outcome"] for line in lines] == ["held", "held", *expected]
