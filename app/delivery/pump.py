@@ -172,6 +172,9 @@ class Pump:
             return Verdict("suppressed", "delivery is off")
         if retry.expired(self._ports.now(), _begun(notification, attempt)):
             return Verdict("expired", "not delivered within three days")
+        ends = None if notification.fresh else notification.expires_at  # a played history's link is of its own time
+        if ends is not None and parse_instant(ends) <= self._ports.now():
+            return Verdict("expired", "its link has expired")
         return None
 
     def _is_stale(self, notification: Notification) -> bool:

@@ -100,6 +100,7 @@ class Sender:
 def _read(record: Record) -> Notification:
     """Return the record's notification; raise ValueError, which quotes nothing secret, where it is none."""
     notification = decode_notification(record.value or b"")
-    parse_instant(notification.decided_at)
-    parse_instant(notification.checked_at)
+    for instant in (notification.decided_at, notification.checked_at, notification.expires_at):
+        if instant is not None:
+            parse_instant(instant)
     return notification

@@ -90,13 +90,15 @@ class Judge:
         """Decide one; return it if it is held."""
         present, occasion = self._present(up), up.pending.occasion
         decided, rule = recall(self._ledger, up.book, occasion), self._rulebook.in_force(occasion.rule, up.at)
+        if up.pending.held is None and decided is not None and _is_the_same(occasion, decided):
+            return None
         if present is None:  # still unknown after a day, or of a company that is no longer configured
             verdict = changed_or_duplicate(occasion, rule, decided) or skipped(Reason.NO_RECIPIENT)
             self._write(up, None, rule, verdict, decided)
             return None
         verdict = decide(occasion, self._circumstances(up, present, rule, decided, superseded=superseded))
-        if up.pending.held is None and _leaves_no_line(up, verdict, decided):
-            return None
+        if up.pending.why == "lagging" and verdict.reason is Reason.NO_LONGER_TRUE:
+            return None  # what a late fact called up and is true no longer never was
         if up.pending.held is None or verdict.outcome is not Outcome.HELD:
             self._write(up, present, rule, verdict, decided)
         return self._waiting(up, verdict)
@@ -293,8 +295,9 @@ def _event(up: Up) -> tuple[str, str | None, Instant]:
     return up.occasion.trigger, up.occasion.about, up.occasion.moment
 
 
-def _leaves_no_line(up: Up, verdict: Verdict, decided: Decided | None) -> bool:
-    """A moment decided before is the same decision; what a late fact called up and is true no longer never was."""
-    if decided is not None and up.occasion.moment in decided.moments:
-        return True
-    return up.pending.why == "lagging" and verdict.reason is Reason.NO_LONGER_TRUE
+def _is_the_same(occasion: Occasion, decided: Decided) -> bool:
+    """A moment decided before is the same decision. A day rule decides once of a subject.
+
+    The moments that two versions of one have on a day may wait together for the end of an outage.
+    """
+    return occasion.moment in decided.moments or isinstance(REGISTRY[occasion.trigger], DayTrigger)

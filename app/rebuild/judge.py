@@ -14,7 +14,8 @@ from app.domain.switches import Guard
 from app.engine.gate import Gate
 from app.engine.judge import Judge, Up
 from app.rebuild.memory import Held, Memory
-from app.triggers.base import Present
+from app.triggers import REGISTRY
+from app.triggers.base import DayTrigger, Present
 
 
 class Undecided(NamedTuple):
@@ -81,7 +82,8 @@ class Recollection(Judge):
         return self._memory.hold(book.id, occasion.rule, occasion.subject, occasion.moment)
 
     def _note(self, book: Book, occasion: Occasion) -> None:
-        if not self._memory.has_line(book.id, occasion.rule, occasion.subject, occasion.moment):
+        once = isinstance(REGISTRY[occasion.trigger], DayTrigger)
+        if not self._memory.has_line(book.id, occasion.rule, occasion.subject, None if once else occasion.moment):
             self.undecided[Undecided(book.id, occasion.rule, occasion.subject, occasion.moment)] = None
 
     def _pending(self, up: Up, said: Held, hold_of: Callable[[Up, Present, Rule, Held], Hold | None]) -> Pending:

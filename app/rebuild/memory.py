@@ -93,10 +93,10 @@ class Memory:
         said = self._said.get((book, rule, subject))
         return said.hold if said is not None and said.hold is not None and said.hold.moment == moment else None
 
-    def has_line(self, book: str, rule: str, subject: str, moment: Instant) -> bool:
-        """Whether anything was said of the moment."""
+    def has_line(self, book: str, rule: str, subject: str, moment: Instant | None) -> bool:
+        """Whether anything was said of the moment; None: of any."""
         said = self._said.get((book, rule, subject))
-        return said is not None and moment in said.moments
+        return said is not None and (moment is None or moment in said.moments)
 
     def rows(self, day_of: Callable[[str, Instant], date | None]) -> Iterator[tuple[bytes, bytes]]:
         """Yield the rows of what is remembered; `day_of` gives the local day of an account's instant."""

@@ -99,7 +99,17 @@ async def test_a_dedup_key_seen_before_is_a_repeat_even_after_delivery(postroom:
 
 
 @pytest.mark.parametrize(
-    "value", [None, b"", b"{", b"{}", b"\xff", encode(a_notification(format=2)), encode(a_notification(decided_at="?"))]
+    "value",
+    [
+        None,
+        b"",
+        b"{",
+        b"{}",
+        b"\xff",
+        encode(a_notification(format=2)),
+        encode(a_notification(decided_at="?")),
+        encode(a_notification(expires_at="?")),
+    ],
 )
 async def test_what_is_no_notification_is_dead_lettered_and_its_neighbours_unharmed(
     postroom: Postroom, value: bytes | None
@@ -238,6 +248,23 @@ async def test_what_could_not_be_tried_again_in_time_expires_at_once(postroom: P
     postroom.put(a_notification(decided_at="2026-06-09T14:05:30Z"))
     await postroom.deliver("expired")
     assert postroom.deliveries()[0].reason == "smtp 451 4.2.2 at rcpt"
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "fresh", "outcome"),
+    [
+        ("2026-06-12T14:05:00Z", False, "expired"),
+        ("2026-06-12T14:05:30Z", False, "accepted"),
+        ("2026-06-12T14:05:00Z", True, "accepted"),
+    ],
+    ids=["expired", "not yet", "of a played history"],
+)
+async def test_a_link_that_has_expired_is_not_handed_over(
+    postroom: Postroom, expires_at: str, outcome: str, *, fresh: bool
+) -> None:
+    postroom.put(a_notification(expires_at=expires_at, fresh=fresh))
+    await postroom.deliver(outcome)
+    assert postroom.mailbox.total == (outcome == "accepted")
 
 
 async def test_a_fresh_notification_of_a_played_history_ages_by_the_senders_clock(postroom: Postroom) -> None:

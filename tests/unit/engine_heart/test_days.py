@@ -5,7 +5,18 @@ from datetime import date
 import pytest
 
 from app.domain.companies import Exclusion
-from tests.builders import a_company, a_rule, a_rulebook, a_span, account_event, in_brief, invoice_event, simulated
+from tests.builders import (
+    a_company,
+    a_payment,
+    a_rule,
+    a_rulebook,
+    a_span,
+    account_event,
+    at,
+    in_brief,
+    invoice_event,
+    simulated,
+)
 
 DUE, PAST = "invoice_due_in_days", "invoice_past_due_for_days"
 TOKYO, SAMOA, NEW_YORK = "Asia/Tokyo", "Pacific/Apia", "America/New_York"
@@ -137,3 +148,17 @@ def test_an_account_that_is_checked_on_no_weekday_has_no_projected_date() -> Non
     ]
     rules = a_rulebook(a_rule("invoice_becomes_delinquent_in_days", x=1), a_rule("account_becomes_delinquent"))
     assert simulated(events, rules) == ([], [])
+
+
+@pytest.mark.parametrize("pauses", [[], [("2026-06-10 06:00", "2026-06-11 03:00")]], ids=["no outage", "an outage"])
+def test_a_day_whose_send_time_is_changed_in_its_course_comes_once(pauses: list[tuple[str, str]]) -> None:
+    first = a_rule(DUE, x=0, send_at="09:00", version=1)
+    later = a_rule(DUE, x=0, send_at="18:00", version=2, enabled_at=at("2026-06-10 18:00"))
+    # The first event behind the send time of nine lets that moment wait, too, for the outage's end.
+    events = [
+        account_event("2026-06-01 12:00"),
+        invoice_event("2026-06-01 12:00", due_on="2026-06-10"),
+        a_payment("2026-06-10 16:00", "failed"),
+    ]
+    lines, _ = simulated(events, a_rulebook(first, later), a_span("2026-06-01 00:00", "2026-07-15 00:00", *pauses))
+    assert [line["moment"] for line in lines if line["trigger"] == DUE] == ["2026-06-10T13:00:00Z"]
