@@ -65,6 +65,8 @@ def _sum(results: Sequence[Result]) -> str:
     return (
         f"{len(results)} runs, {between}, seeds {', '.join(map(str, sorted({run.seed for run in results})))}:"
         f" {struck(_faults(results))} kills and stops, {wrong} runs wrong."
+        f" Decisions expected, missing, extra: {_added(results, 'decisions', 'missing', 'extra')}."
+        f" Mails expected, lost, doubled, unknown: {_added(results, 'mails', 'lost', 'doubled', 'unknown')}."
     )
 
 

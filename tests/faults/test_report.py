@@ -42,9 +42,13 @@ def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
 
 def test_the_table_has_a_row_for_each_scenario_and_counts_kills_and_stops() -> None:
     lines = table([result("kill"), result("stop", faults={"stop": 3}, wrong=["x"]), result("kill", seed=2, stall=4)])
-    assert lines[2:] == [
+    assert lines[2:5] == [
         "| kill | 2 | 2,000, 200 | kill -9 14, relay in trouble 4 | 200, 0, 0 | 180, 178, 0, 0, 2 | 0 | 4.0 s |",
         "| stop (**1 wrong**) | 1 | 1,000, 100 | stop 3 | 100, 0, 0 | 90, 89, 0, 0, 1 | 0 | 2.2 s |",
         "",
-        "3 runs, 2026-07-01, seeds 1, 2: 17 kills and stops, 1 runs wrong.",
     ]
+    (summed,) = lines[5:]
+    runs, decisions, mails = summed.split(". ")[:3]
+    assert runs == "3 runs, 2026-07-01, seeds 1, 2: 17 kills and stops, 1 runs wrong"
+    assert decisions == "Decisions expected, missing, extra: 300, 0, 0"
+    assert mails == "Mails expected, lost, doubled, unknown: 270, 0, 0, 3."
