@@ -79,7 +79,7 @@ class Judge:
         newest, highest = self._newest(up), self._highest(up)
         held = []
         for one in up:
-            older = newest.get(_group(one), one) is not one and self._is_latest_only(one)
+            older = not _is_of(newest.get(_group(one), one), one) and self._is_latest_only(one)
             lower = (one.occasion.x or 0) < highest.get(_event(one), 0)
             pending = self.decide(one, superseded=older or lower)
             if pending is not None:
@@ -293,6 +293,11 @@ def _group(up: Up) -> tuple[str, str | None]:
 
 def _event(up: Up) -> tuple[str, str | None, Instant]:
     return up.occasion.trigger, up.occasion.about, up.occasion.moment
+
+
+def _is_of(one: Up, other: Up) -> bool:
+    """Whether both are the same rule's of the same subject: of two versions' moments the first is decided."""
+    return (one.occasion.rule, one.occasion.subject) == (other.occasion.rule, other.occasion.subject)
 
 
 def _is_the_same(occasion: Occasion, decided: Decided) -> bool:

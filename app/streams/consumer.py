@@ -21,13 +21,13 @@ from aiokafka.errors import (
     KafkaError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
-    TopicAuthorizationFailedError,
     UnknownError,
 )
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types.tuples import TP
 from mode import Service
+from mode.threads import MethodQueue
 
 from app import clock
 from app.contract.instants import SECOND
@@ -49,10 +49,11 @@ NO_GENERATION: Final = driver.DEFAULT_GENERATION_ID
 
 MENDS: Final[Mapping[type[KafkaError], str]] = {
     GroupAuthorizationFailedError: "; grant Read on the group",
-    TopicAuthorizationFailedError: "; grant Read on the topics",
     InvalidSessionTimeoutError: "; set WHIMBREL_SESSION_SECONDS to what the brokers allow (group.*.session.timeout.ms)",
-    UnknownError: "; does another worker run under the same WHIMBREL_WORKER?",
 }
+FENCED_INSTANCE: Final = repr(UnknownError())
+"""What aiokafka makes of error 82, FENCED_INSTANCE_ID, and of others that it does not know: it wraps this up."""
+FENCED: Final = "; does another worker run under the same WHIMBREL_WORKER?"
 
 Partition = tuple[str, int]
 
@@ -69,6 +70,15 @@ class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """The thread in which aiokafka's consumer lives."""
 
     logger = logging.getLogger("faust.consumer")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Make the queue of its calls here: made by whoever asks first, it is made twice where two threads ask at once.
+
+        `_feed_lanes` begins while the thread is starting; one of the queues would never be worked off, and nothing
+        ever fetched.
+        """
+        super().__init__(*args, **options)
+        self._method_queue = MethodQueue(loop=self.thread_loop, beacon=self.beacon)
 
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         """Make the consumer: as Faust does, but read_committed, never reset, and with short waits."""
@@ -159,7 +169,7 @@ class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             if error.retriable:
                 log.warning("the group's client tries again", extra={"error": repr(error)})
                 return
-            mend = MENDS.get(type(error), "")
+            mend = FENCED if FENCED_INSTANCE in str(error) else MENDS.get(type(error), "")
             raise GroupError(f"cannot be a member of group {self.app.conf.id}: {error}{mend}") from error
 
     @property

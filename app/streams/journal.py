@@ -7,6 +7,7 @@ their batches arrive. (ARCHITECTURE.md, section 5; FAUST.md, repair 6.)
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
@@ -26,7 +27,7 @@ from app.engine.ports import BatchTooLargeError
 from app.engine.records import COMMIT_KEY
 from app.engine.ticks import MILLISECOND
 from app.errors import WhimbrelError
-from app.streams.client import started
+from app.streams.client import STOP_SECONDS, started
 from app.streams.patience import Patience
 
 FENCE_KEY: Final = b"~fence"
@@ -118,6 +119,11 @@ class JournalWriter:
         if metadata.offset < 0:
             raise FenceError(f"{self.topic}[{self.partition}]: the broker knows the batch, but not where it is")
         if self._clock is not None and asked is not None:
+            if metadata.timestamp < 0:
+                raise FenceError(
+                    f"{self.topic}: message.timestamp.type must be LogAppendTime, or nobody knows whether this clock is"
+                    " right; whimbrel topics create says how to mend it"
+                )
             _check_clock(asked, metadata.timestamp * MILLISECOND, self._clock())
         return int(metadata.offset)
 
@@ -167,7 +173,9 @@ class JournalWriter:
         except FENCED:
             return
         finally:
-            await asyncio.shield(producer.stop())
+            with suppress(TimeoutError):  # what is not acknowledged by now never may be
+                async with asyncio.timeout(STOP_SECONDS):
+                    await producer.stop()
         raise FenceError(
             f"{self.topic}[{self.partition}]: the broker does not fence earlier writers; Kafka >= 3.5 does"
         )

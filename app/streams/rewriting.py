@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import groupby
 from typing import Final
 
 from app.engine.ports import BatchTooLargeError
 from app.errors import WhimbrelError
-from app.streams.client import opened_consumer
+from app.streams.client import STOP_SECONDS, opened_consumer
 from app.streams.journal import JournalWriter, TakenOverError
 from app.streams.patience import Patience
 
@@ -32,7 +32,10 @@ async def fenced(writer: JournalWriter) -> AsyncIterator[tuple[JournalWriter, in
             f"a worker has taken {writer.topic}[{writer.partition}] over: stop the workers, then run this again"
         ) from error
     finally:
-        await writer.close()
+        # What is not acknowledged by now never may be, and an idempotent producer would wait for it for ever.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await writer.close()
 
 
 async def append(writer: JournalWriter, batch: Changes, commit: bytes) -> None:
@@ -65,14 +68,20 @@ async def patient(bootstrap: str) -> AsyncIterator[Patience]:
     async with opened_consumer(bootstrap) as consumer:
         patience = Patience(consumer._client, bootstrap)  # noqa: SLF001 - aiokafka shows it for producers alone
         watching, body = asyncio.create_task(patience.watch()), asyncio.current_task()
-        watching.add_done_callback(lambda task: task.cancelled() or (body and body.cancel()))
+
+        def break_off(_: asyncio.Task[None]) -> None:
+            if body is not None:
+                body.cancel()
+
+        watching.add_done_callback(break_off)
         try:
             yield patience
         except asyncio.CancelledError:
-            if body is not None and watching.done() and not watching.cancelled():
+            if body is not None and watching.done():
                 body.uncancel()
                 watching.result()
             raise
         finally:
+            watching.remove_done_callback(break_off)
             watching.cancel()
             await asyncio.wait([watching])

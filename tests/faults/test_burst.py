@@ -28,7 +28,7 @@ FACTS = 200_000
 PARTS = 10
 """Of the counted burst, one right after the other, with a kill between two of them."""
 KILLS = 5
-"""Over the other one, each when another sixth of its facts is committed."""
+"""Over the other one, each when another eighth of its facts is committed."""
 SECONDS = 180.0
 """For a share of a burst to be committed, and for what is left of it in the end to be worked off."""
 AMID = "lanes running"
@@ -124,8 +124,8 @@ async def test_of_200_000_facts_at_once_those_that_call_for_mails_are_decided(
         await all_lanes_run(run, "triggers")
         run.play(0)
         for number in range(1, KILLS + 1):
-            await eventually(partial(have_committed, number / (KILLS + 1)), SECONDS)
-            assert not await have_committed(1.0), "the burst was over before it was struck"
+            await eventually(partial(have_committed, number / (KILLS + 3)), SECONDS)
             await strike(run, "triggers")
+            assert not await have_committed(1.0), "the burst was over before it was struck"
         await has_struck_amid(run, "triggers")
         await run.finish(SECONDS)

@@ -85,6 +85,11 @@ async def test_another_configuration_comes_amid_work_and_one_dies_before_it_know
     async with Run("configuration changed amid work", kafka.bootstrap, names, tmp_path, load) as run:
         first, second = load.parts(0.5)
         run.begin(triggers=2, senders=1)
+
+        async def all_work() -> bool:
+            return all("lane runs" in run.workers.life(name) for name in run.workers.names("triggers"))
+
+        await eventually(all_work, 60)
         playing = run.play(20, first)
         await run.becomes(0.1)
         run.workers.stop("t1")
@@ -93,7 +98,6 @@ async def test_another_configuration_comes_amid_work_and_one_dies_before_it_know
         assert not playing.done(), "it came when there was nothing to do"
         known = f"configuration in force offset={applied.offset}"
         run.nemesis.note("configuration", f"offset {applied.offset}")
-        assert "lane runs" in run.workers.life("t1")
         assert known not in run.workers.life("t1")
         run.workers.kill("t1")
         run.nemesis.note("kill before it knows", "t1")

@@ -13,13 +13,14 @@ from app.dev.kafka import DevKafka
 from app.engine.ports import BatchTooLargeError, StateUnusableError
 from app.engine.records import COMMIT_KEY, Commit, encode_commit
 from app.streams import client, topics
-from app.streams.journal import BATCH_BYTES, ClockOffError, JournalWriter, TakenOverError
+from app.streams.journal import BATCH_BYTES, ClockOffError, FenceError, JournalWriter, TakenOverError
 from app.streams.names import Names
 from app.streams.outputs import open_producer
 from app.streams.patience import Patience
 from app.streams.restore import restore
 from app.streams.store import RocksStore
 from tests.engine.test_repairs import both
+from tests.faults.altered import alter
 
 pytestmark = pytest.mark.kafka
 
@@ -222,4 +223,15 @@ async def test_who_was_stopped_as_it_appended_has_no_wrong_clock(kafka: DevKafka
         writer = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient, stopped)
         await writer.fence()
         assert looked == 2
+        await writer.close()
+
+
+async def test_a_journal_that_does_not_tell_the_brokers_time_is_named(
+    kafka: DevKafka, journal: str, names: Names
+) -> None:
+    await alter(kafka.bootstrap, names, [journal], {"message.timestamp.type": "CreateTime"})
+    async with patience(kafka.bootstrap) as patient:
+        writer = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient, clock.now)
+        with pytest.raises(FenceError, match=rf"{journal}: message.timestamp.type must be LogAppendTime"):
+            await writer.fence()
         await writer.close()

@@ -136,3 +136,29 @@ async def test_a_tool_that_is_broken_off_is_broken_off(monkeypatch: pytest.Monke
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
         await working
+
+
+class Writer:
+    """A journal's writer whose last batch nobody acknowledges: it is not closed before that."""
+
+    topic, partition = "journal", 0
+
+    async def fence(self) -> int:
+        return 7
+
+    async def close(self) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_tool_does_not_wait_for_a_batch_that_nobody_acknowledges(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rewriting, "STOP_SECONDS", 0.01)
+    writer: Any = Writer()
+
+    async def work() -> None:
+        async with rewriting.fenced(writer) as (_, fence):
+            assert fence == 7
+            raise client.KafkaAwayError
+
+    async with asyncio.timeout(10):
+        with pytest.raises(client.KafkaAwayError):
+            await work()

@@ -1,8 +1,10 @@
 """What a worker hears of its group, and what it makes of a fetch that a rebalance has come into. No Kafka needed."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from threading import Barrier, current_thread, main_thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,9 +20,11 @@ from aiokafka.errors import (
 from faust.assignor.client_assignment import ClientAssignment, ClientMetadata
 from faust.assignor.partition_assignor import PartitionAssignor
 from faust.types.tuples import TP
+from mode import threads
+from mode.threads import MethodQueue
 
 from app.settings import Settings
-from app.streams import app
+from app.streams import app, consumer
 from app.streams.app import LaneApp
 from app.streams.consumer import GroupError, LaneThread
 
@@ -84,7 +88,7 @@ WANTED = {("facts", 0)}
     [
         (GroupAuthorizationFailedError("whimbrel-triggers"), "grant Read on the group"),
         (InvalidSessionTimeoutError(), "WHIMBREL_SESSION_SECONDS"),
-        (UnknownError(), "another worker run under the same WHIMBREL_WORKER"),
+        (KafkaError(repr(UnknownError())), "another worker run under the same WHIMBREL_WORKER"),
         (KafkaError("Unexpected error during coordination AssertionError()"), "AssertionError"),
     ],
 )
@@ -143,3 +147,28 @@ def test_a_container_made_anew_under_its_name_takes_the_assignment_of_the_one_be
         return
     after.on_assignment(stored)
     assert set(after._active_tps) == {TP("facts", 0), TP("facts", 1)}
+
+
+@on_and_off
+def test_a_call_into_the_clients_thread_while_that_is_starting_is_worked_off(
+    monkeypatch: pytest.MonkeyPatch, *, on: bool
+) -> None:
+    """The queue of calls is the same for who calls and for the thread, though they ask for it at once."""
+    together = Barrier(2)
+
+    class Queue(MethodQueue):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            if current_thread() is not main_thread():
+                together.wait(10)  # both have found none
+            super().__init__(**options)
+
+    monkeypatch.setattr(threads, "MethodQueue", Queue)
+    monkeypatch.setattr(consumer, "MethodQueue", Queue)
+    if not on:
+        monkeypatch.delattr(LaneThread, "__init__")
+    monkeypatch.setattr(LaneThread, "__post_init__", lambda _self: None)
+    member = LaneThread(SimpleNamespace(transport=SimpleNamespace(app=None)))
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(lambda: member.method_queue) for _ in range(2)]
+    caller, worker = (each.result() for each in asked)
+    assert (caller is worker) is on

@@ -1,10 +1,13 @@
 """Local days and their moments, through `simulate` (DOMAIN.md, section 4, Days)."""
 
 from datetime import date
+from typing import Literal
 
 import pytest
+from msgspec.structs import replace
 
 from app.domain.companies import Exclusion
+from app.domain.rules import Late
 from tests.builders import (
     a_company,
     a_payment,
@@ -150,15 +153,18 @@ def test_an_account_that_is_checked_on_no_weekday_has_no_projected_date() -> Non
     assert simulated(events, rules) == ([], [])
 
 
-@pytest.mark.parametrize("pauses", [[], [("2026-06-10 06:00", "2026-06-11 03:00")]], ids=["no outage", "an outage"])
-def test_a_day_whose_send_time_is_changed_in_its_course_comes_once(pauses: list[tuple[str, str]]) -> None:
-    first = a_rule(DUE, x=0, send_at="09:00", version=1)
-    later = a_rule(DUE, x=0, send_at="18:00", version=2, enabled_at=at("2026-06-10 18:00"))
+@pytest.mark.parametrize("policy", ["send", "latest_only"])
+@pytest.mark.parametrize("pauses", [[], [("2026-06-11 06:00", "2026-06-12 03:00")]], ids=["no outage", "an outage"])
+def test_a_day_whose_send_time_is_changed_in_its_course_comes_once(
+    pauses: list[tuple[str, str]], policy: Literal["send", "latest_only"]
+) -> None:
+    first = a_rule(PAST, x=1, send_at="09:00", version=1, late=Late(policy))
+    later = replace(first, send_at="18:00", version=2, enabled_at=at("2026-06-11 18:00"))
     # The first event behind the send time of nine lets that moment wait, too, for the outage's end.
     events = [
         account_event("2026-06-01 12:00"),
         invoice_event("2026-06-01 12:00", due_on="2026-06-10"),
-        a_payment("2026-06-10 16:00", "failed"),
+        a_payment("2026-06-11 16:00", "failed"),
     ]
     lines, _ = simulated(events, a_rulebook(first, later), a_span("2026-06-01 00:00", "2026-07-15 00:00", *pauses))
-    assert [line["moment"] for line in lines if line["trigger"] == DUE] == ["2026-06-10T13:00:00Z"]
+    assert in_brief(lines) == [f"{PAST}-1 invoice:i1:2026-06-10:1 06-11 09:00 sent"]
