@@ -3,11 +3,13 @@
 WHIMBREL_TEST_CHANGES names them, separated by commas. WHIMBREL_TEST_CLOCK_OFF is by how many seconds its clock is fast.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import aiokafka
 from faust.assignor.partition_assignor import PartitionAssignor
+from mode import threads
 
 from app import clock
 from app.contract.instants import SECOND
@@ -18,6 +20,7 @@ from app.streams.lanes import Lanes
 CHANGES: Final = "WHIMBREL_TEST_CHANGES"
 CLOCK_OFF: Final = "WHIMBREL_TEST_CLOCK_OFF"
 EVERY: Final = 3
+SLOWLY_SECONDS: Final = 0.2
 
 
 def read_uncommitted() -> None:
@@ -66,6 +69,22 @@ def look_seldom() -> None:
     consumer.METADATA_MS = 300_000  # type: ignore[misc]
 
 
+def start_slowly() -> None:
+    """Take long to make a queue of calls into a thread, as where a machine has much to do."""
+    init = threads.MethodQueue.__init__
+
+    def slowly(self: threads.MethodQueue, *args: Any, **options: Any) -> None:
+        time.sleep(SLOWLY_SECONDS)
+        init(self, *args, **options)
+
+    threads.MethodQueue.__init__ = slowly
+
+
+def make_the_queue_when_asked() -> None:
+    """Have it made by whoever asks for it first."""
+    del consumer.LaneThread.__init__
+
+
 def be_fast(seconds: int) -> None:
     """Have a clock that is wrong."""
     right = clock.now
@@ -73,7 +92,16 @@ def be_fast(seconds: int) -> None:
 
 
 NAMED: Final[Mapping[str, Callable[[], None]]] = {
-    change.__name__: change for change in (read_uncommitted, trust_fetches, drop_fetches, assign_blindly, look_seldom)
+    change.__name__: change
+    for change in (
+        read_uncommitted,
+        trust_fetches,
+        drop_fetches,
+        assign_blindly,
+        look_seldom,
+        start_slowly,
+        make_the_queue_when_asked,
+    )
 }
 
 

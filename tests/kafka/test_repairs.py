@@ -151,6 +151,18 @@ async def test_a_group_whose_leader_knew_of_no_topic_is_assigned_anew(
         fleet.stop()
 
 
+@both
+async def test_a_worker_that_starts_slowly_reads_all_the_same(
+    kafka: DevKafka, names: Names, tmp_path: Path, *, on: bool
+) -> None:
+    fleet = await changed(kafka, names, tmp_path, "start_slowly" if on else "start_slowly,make_the_queue_when_asked")
+    with running(fleet, 1):
+        await fleet.publish([(names.billing, "k")] * FACTS)
+        with raising(TimeoutError, so=not on):  # off, it is ready, or never joins, and fetches nothing
+            await eventually(lambda: read_to_the_end(fleet), 60 if on else LONG_SECONDS)
+        fleet.stop()
+
+
 class Member:
     """What a group's member does as its partitions come and go: one that holds on does not let them go."""
 
