@@ -24,6 +24,8 @@ from app.errors import WhimbrelError
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
+ARCHIVE_SECONDS = 90.0
+"""For the archive to be written as the JVM ends: three seconds of a processor that nobody else uses."""
 LOOK_SECONDS = 0.05
 ENDED_BY_SIGTERM = 143
 # Below the range from which systems take the ports of outgoing connections: a broker that is down for a moment finds
@@ -79,8 +81,12 @@ class DevKafka:
         heap: str = "512m",
         jvm: Sequence[str] | None = None,
         cluster: str | None = None,
+        grace: float = 10.0,
     ) -> None:
-        """Take notes only; start() starts. `cluster`: the id that the brokers of one cluster share (`cluster_id`)."""
+        """Take notes only; start() starts. `cluster`: the id that the brokers of one cluster share (`cluster_id`).
+
+        `grace`: seconds that it may take to end in good order before it is killed.
+        """
         self._own_data = data is None
         self.data = Path(tempfile.mkdtemp(prefix="whimbrel-kafka-")) if data is None else data.absolute()
         self.log = self.data / "kafka.log"
@@ -90,6 +96,7 @@ class DevKafka:
         self._heap = heap
         self._jvm = jvm
         self._cluster = cluster or cluster_id()
+        self._grace = grace
         self._process: Process | None = None
 
     @property
@@ -148,7 +155,8 @@ class DevKafka:
         configuration = self._write_properties()
         if not (self.data / "logs" / "meta.properties").exists():
             self._format(jars, configuration)
-        self._process = Process([*self._java(jars, self._jvm), "kafka.Kafka", str(configuration)], log=self.log)
+        command = [*self._java(jars, self._jvm), "kafka.Kafka", str(configuration)]
+        self._process = Process(command, log=self.log, grace=self._grace)
         try:
             self._await_ready()
         except BaseException:
@@ -234,7 +242,7 @@ def prepare() -> None:
         return
     with tempfile.TemporaryDirectory(dir=archive().parent, prefix="preparing-") as directory:
         written = Path(directory) / "classes.jsa"
-        broker = DevKafka(Path(directory) / "data", jvm=making_archive(written))
+        broker = DevKafka(Path(directory) / "data", jvm=making_archive(written), grace=ARCHIVE_SECONDS)
         try:
             broker.start()
             broker.stop()
