@@ -17,6 +17,8 @@ def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
 
 async def eventually(condition: Callable[[], Awaitable[object]], seconds: float = 30.0) -> None:
     """Return once `await condition()` is true; raise TimeoutError where it is not within `seconds`."""
-    async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 - the broker's state sends no event
+    async with asyncio.timeout(seconds) as bound:
+        while not await condition():
+            if bound.expired():  # a client that was being closed has swallowed the cancellation
+                raise TimeoutError
             await asyncio.sleep(LOOK_SECONDS)
