@@ -69,6 +69,16 @@ async def started(make: Callable[[], C], close: Callable[[C], Awaitable[None]], 
             return client
 
 
+async def in_time(closing: Awaitable[object]) -> None:
+    """Wait for a client to close, 10 s at most.
+
+    What is not acknowledged by then never may be, and an idempotent producer would wait for it for ever.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(STOP_SECONDS):
+            await closing
+
+
 def is_away(error: BaseException) -> bool:
     """Say whether no broker answered; a transactional producer that is looking for its coordinator wraps it up."""
     if not isinstance(error, KafkaError):
@@ -107,10 +117,7 @@ async def opened_producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
     try:
         yield producer
     finally:
-        # What is not acknowledged by now never may be, and an idempotent producer would wait for it for ever.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS):
-                await producer.stop()
+        await in_time(producer.stop())
 
 
 @asynccontextmanager

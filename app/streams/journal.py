@@ -5,9 +5,7 @@ transactions: once a later writer has appended its first record, the broker refu
 their batches arrive. (ARCHITECTURE.md, section 5; FAUST.md, repair 6.)
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
@@ -27,7 +25,7 @@ from app.engine.ports import BatchTooLargeError
 from app.engine.records import COMMIT_KEY
 from app.engine.ticks import MILLISECOND
 from app.errors import WhimbrelError
-from app.streams.client import STOP_SECONDS, started
+from app.streams.client import in_time, started
 from app.streams.patience import Patience
 
 FENCE_KEY: Final = b"~fence"
@@ -173,9 +171,7 @@ class JournalWriter:
         except FENCED:
             return
         finally:
-            with suppress(TimeoutError):  # what is not acknowledged by now never may be
-                async with asyncio.timeout(STOP_SECONDS):
-                    await producer.stop()
+            await in_time(producer.stop())
         raise FenceError(
             f"{self.topic}[{self.partition}]: the broker does not fence earlier writers; Kafka >= 3.5 does"
         )

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from itertools import groupby
 from typing import Final
 
 from app.engine.ports import BatchTooLargeError
 from app.errors import WhimbrelError
-from app.streams.client import STOP_SECONDS, opened_consumer
+from app.streams.client import in_time, opened_consumer
 from app.streams.journal import JournalWriter, TakenOverError
 from app.streams.patience import Patience
 
@@ -32,10 +32,7 @@ async def fenced(writer: JournalWriter) -> AsyncIterator[tuple[JournalWriter, in
             f"a worker has taken {writer.topic}[{writer.partition}] over: stop the workers, then run this again"
         ) from error
     finally:
-        # What is not acknowledged by now never may be, and an idempotent producer would wait for it for ever.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS):
-                await writer.close()
+        await in_time(writer.close())
 
 
 async def append(writer: JournalWriter, batch: Changes, commit: bytes) -> None:

@@ -151,7 +151,7 @@ class Writer:
 
 
 async def test_a_tool_does_not_wait_for_a_batch_that_nobody_acknowledges(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rewriting, "STOP_SECONDS", 0.01)
+    monkeypatch.setattr(client, "STOP_SECONDS", 0.01)
     writer: Any = Writer()
 
     async def work() -> None:
