@@ -15,7 +15,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from app.dev.archive import archive, keep_archive, making_archive, using_archive
 from app.dev.jars import classpath
@@ -31,6 +31,7 @@ ENDED_BY_SIGTERM = 143
 # Below the range from which systems take the ports of outgoing connections: a broker that is down for a moment finds
 # its own still free.
 FREE_PORTS = range(20_000, 32_000)
+_held: Final[list[socket.socket]] = []
 JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
 PROPERTIES = {
     "process.roles": "broker,controller",
@@ -255,10 +256,21 @@ def prepare() -> None:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nothing listens now."""
+    """Return a port of 127.0.0.1 on which nothing listens, and keep it for this process's servers while it lives.
+
+    The process holds it without listening, which those whose sockets have SO_REUSEADDR, as servers' have, may do beside
+    it, and nobody who asks here.
+    """
     candidates = random.SystemRandom().sample(FREE_PORTS, 100)
     for port in candidates:
-        if is_free(port):
+        holder = socket.socket()
+        try:
+            holder.bind((HOST, port))
+        except OSError:
+            holder.close()
+        else:
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            _held.append(holder)
             return port
     raise KafkaError(f"no free port between {FREE_PORTS.start} and {FREE_PORTS.stop}")
 
