@@ -33,8 +33,8 @@ STOPPED: Final = 0
 FAILED: Final = 1
 
 
-def run_worker(wiring: Wiring, settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT, then end cleanly within 10 s; where anything fails, say why and end with 1."""
+def run_worker(wiring: Wiring, settings: Settings) -> NoReturn:
+    """Run until SIGTERM or SIGINT, then end the process cleanly within 10 s; where anything fails, say why, exit 1."""
     connection.mend()
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # Faust makes a loop of its own in its consumer's thread
     asyncio.run(_run(wiring, settings))
@@ -55,7 +55,7 @@ def _exit(status: int) -> NoReturn:
     os._exit(status)
 
 
-async def _run(wiring: Wiring, settings: Settings) -> None:
+async def _run(wiring: Wiring, settings: Settings) -> NoReturn:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -74,15 +74,14 @@ async def _run(wiring: Wiring, settings: Settings) -> None:
             log.info("stops")
             async with asyncio.timeout(STOP_SECONDS):
                 await lanes.end()
-                left = await _left(app)
+                await _leave(app)
                 await stack.aclose()
         except TimeoutError:
             end(WhimbrelError(f"did not stop within {STOP_SECONDS:.0f} s"))
         except Exception as error:  # noqa: BLE001 - whatever it is, the process ends with it
             end(error)
     log.info("stopped")
-    if not left:
-        _exit(STOPPED)
+    _exit(STOPPED)  # no thread is waited for: one may be amid asking a name server that does not answer
 
 
 async def _begin(wiring: Wiring, settings: Settings, stack: AsyncExitStack) -> tuple[LaneApp, Lanes]:
@@ -96,12 +95,11 @@ async def _begin(wiring: Wiring, settings: Settings, stack: AsyncExitStack) -> t
     return app, lanes
 
 
-async def _left(app: LaneApp) -> bool:
-    """Leave the group; say whether that came to an end: one whose coordinator is away may wait for it long."""
+async def _leave(app: LaneApp) -> None:
+    """Leave the group, or give up: where the coordinator is away that may take long."""
     done, _ = await asyncio.wait([asyncio.create_task(app.stop())], timeout=LEAVE_SECONDS)
     for each in done:
         each.result()
-    return bool(done)
 
 
 async def _assemble(wiring: Wiring, settings: Settings, stack: AsyncExitStack) -> Lanes:

@@ -106,6 +106,28 @@ async def test_where_the_group_cannot_be_left_the_process_ends_all_the_same(
     assert ended == [worker.STOPPED if on else worker.FAILED], "off, it is said to have failed, and nothing has"
 
 
+@pytest.mark.usefixtures("_handlers")
+async def test_a_worker_that_has_stopped_ends_its_process_whatever_threads_are_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended: list[int] = []
+
+    async def assembled(*_: Any) -> Failing:
+        return Failing("none")
+
+    def exit_(status: int) -> None:
+        ended.append(status)
+        raise EndedError
+
+    monkeypatch.setattr(worker, "_assemble", assembled)
+    monkeypatch.setattr(worker, "LaneApp", lambda *_: Failing("none"))
+    monkeypatch.setattr(worker, "_exit", exit_)
+    async with asyncio.timeout(10):
+        with pytest.raises(EndedError):
+            await worker._run(WIRING, SETTINGS)
+    assert ended == [worker.STOPPED], "else asyncio waits for its threads, of which one may ask a name server"
+
+
 @pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
 @pytest.mark.parametrize("step", ["assembling", "starting"])
 @pytest.mark.usefixtures("_handlers")

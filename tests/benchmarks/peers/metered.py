@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 from app import logs
@@ -19,15 +20,17 @@ def run_measured(wiring: Wiring, settings: Settings, job: Job) -> None:
     """Run a worker until the job's facts and ticks are committed; tell the harness what it took."""
     logs.setup("text", "info")
     meter = Meter()
+    profile = ExitStack()
 
     def reached() -> None:
         answer(meter.result(job.count, wiring.journal))
+        profile.close()
         signal.raise_signal(signal.SIGTERM)
 
     target = Target(job.count, job.ticks, meter, reached)
     handler = wiring.handler
-    with profiled(job.profile):
-        run_worker(replace(wiring, handler=lambda partition: Metered(handler(partition), target)), settings)
+    profile.enter_context(profiled(job.profile))
+    run_worker(replace(wiring, handler=lambda partition: Metered(handler(partition), target)), settings)
 
 
 class Target:
