@@ -16,6 +16,7 @@ import re
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,6 +90,8 @@ class Workers:
     static: bool = True
     """Members of their group under their names, or without one."""
     ended: list[Ended] = field(default_factory=list)
+    stretches: Counter[str] = field(default_factory=Counter)
+    """How often one of an app's workers has begun, or gone on after a stop."""
     _workers: dict[str, Worker] = field(default_factory=dict)
     _changing: Lock = field(default_factory=Lock)
 
@@ -114,6 +117,7 @@ class Workers:
             environment={**os.environ, **self.settings, **self._places(name), **own},
         )
         self._workers[name] = Worker(name, app, own, process, begins=begins)
+        self.stretches[app] += 1
 
     def _places(self, name: str) -> dict[str, str]:
         return {
@@ -197,6 +201,7 @@ class Workers:
         if worker.asked is not None:
             worker.asked += time.monotonic() - max(worker.asked, worker.stopped)
         worker.process.send(signal.SIGCONT)
+        self.stretches[worker.app] += 1
 
     async def leave(self, name: str) -> None:
         """End a worker in good order, for good; raise AssertionError where it does not end in time."""

@@ -17,6 +17,7 @@ of the messages (or connections) suffer; `relay.behave("well")` ends it. Moods:
     deferring content  451 to the content
 
 `relay.suffered` counts who did, by mood, but for `refusing`: of connections that nobody takes nobody here hears.
+`relay.unsure` is how many of them nobody but the relay can know the fate of.
 """
 
 import asyncio
@@ -44,6 +45,8 @@ Mood = Literal[
     "deferring content",
 ]
 MOODS: tuple[Mood, ...] = get_args(Mood)
+UNSURE: tuple[Mood, ...] = ("cut content", "cut taken", "late")
+"""After these nobody can know whether a mail was taken over."""
 
 
 class Relay:
@@ -78,6 +81,11 @@ class Relay:
             await self._listen()
         if mood == "silent greeting":
             self._hang_up(amid_content=False)
+
+    @property
+    def unsure(self) -> int:
+        """How many messages were given no answer that says what became of them."""
+        return sum(self.suffered[mood] for mood in UNSURE)
 
     def suffers(self, *moods: Mood) -> bool:
         """Tell whether the message at hand is one of those that suffer, and count it."""

@@ -13,14 +13,12 @@ from app.streams import client
 from app.streams.names import Names
 from tests.faults.load import provider
 from tests.faults.nemesis import Fault, kill, stop
-from tests.faults.relay import MOODS, Mood
+from tests.faults.relay import MOODS, UNSURE, Mood
 from tests.faults.run import Run, seed
 from tests.kafka.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
-UNSURE: tuple[Mood, ...] = ("cut content", "cut taken", "late")
-"""After these nobody can know."""
 SURE: tuple[Mood, ...] = tuple(mood for mood in MOODS if mood not in {"well", *UNSURE})
 CONNECTION_REFUSED = "connecting failed"
 """What a sender reports of it; no other mood makes it say so."""
@@ -95,7 +93,7 @@ async def test_a_relay_that_takes_mails_and_does_not_say_so_gets_none_twice(
         faults = {f"SMTP {mood}": suffered(run, playing, mood, (1, 2), share=0.3) for mood in UNSURE}
         await run.nemesis.storm(faults, until=playing)
         result = await run.finish()
-        assert result.unknown == sum(run.relay.suffered[mood] for mood in UNSURE)
+        assert result.unknown == run.relay.unsure
         await assert_all_were_suffered(run, UNSURE)
 
 
