@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from app.contract.instants import Instant
 from app.engine.handler import View
-from app.engine.records import Cursor, Record
+from app.engine.records import Cursor, Record, Tick
 from app.engine.txn import Txn
 
 Work = Callable[[Txn, View], None]
@@ -51,6 +51,8 @@ class Batch:
         self.live_since = live_since
         self.works = 0
         self.ticks = 0
+        self.tick: Tick | None = None
+        """That of the last slice."""
         self.records: list[Record] = []
         self.paced = False
         """A tick has had all that its pace allows by now."""

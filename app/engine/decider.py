@@ -116,17 +116,16 @@ class Decider:
         """Read facts in order; what breaks the contract is dead-lettered, and nothing else changes."""
         rulebook = self._rulebook()
         sitting = self._sitting(txn, view)
-        desk = sitting.desk
         for record in batch:
             kind = "unreadable"
             try:
                 if record.topic == self._topics.returns:
                     kind = "return"
-                    txn.send(self._topics.outbox, record.key, answer(record, desk.book, rulebook, view.now))
+                    txn.send(self._topics.outbox, record.key, answer(record, sitting.desk.book, rulebook, view.now))
                     continue
                 fact = decode(record.value, record.key, record.headers)
                 kind = fact.type
-                desk.read(fact, _now(record, view), _told_late(record, fact, view))
+                self._read(fact, record, sitting, txn, view)
             except UnknownType as unknown:
                 metrics.FACTS.labels("unknown", "passed_over").inc()
                 del unknown
@@ -136,6 +135,13 @@ class Decider:
             else:
                 metrics.FACTS.labels(kind, "read").inc()
         self._close(sitting)
+
+    def _read(self, fact: Fact, record: Record, sitting: Sitting, txn: Txn, view: View) -> None:
+        """Read a fact; where it can be taken in but its account's clock cannot move on, park the account."""
+        now = _now(record, view)
+        stood = sitting.desk.read(fact, now, _told_late(record, fact, view))
+        if view.raised is not None:
+            self._park(keys.row_account(book_of(fact)), Parked(stood, view.raised, now), now, txn, view)
 
     def tick(self, tick: Tick, cursor: Cursor | None, txn: Txn, view: View, limit: int) -> Cursor:
         """Move on the clocks of a slice of the accounts in which something may be due."""
@@ -273,19 +279,21 @@ class Desk:
         self._parked = parked
         self._books: dict[str, tuple[Book | None, Book]] = {}
 
-    def read(self, fact: Fact, now: Instant, told_late: bool) -> None:  # noqa: FBT001 - the record says so
-        """Read one fact at `now`."""
+    def read(self, fact: Fact, now: Instant, told_late: bool) -> Instant:  # noqa: FBT001 - the record says so
+        """Read one fact at `now`; return where its account's clock stood."""
         if fact.time > now + ON_TIME:
             raise ContractError("time", "is more than 15 minutes ahead of now")
         self._heart.check(fact)
         whose = book_of(fact)
         stored, book = self._open(whose)
         cursor, row_id = self._view.cursor, keys.row_account(whose)
-        parked = row_id in self._parked
-        if cursor is not None and cursor.after is not None and row_id > cursor.after and not parked:
-            book = self._heart.advance(book, cursor.instant + 1, cursor.now)
+        parked, stands = row_id in self._parked, self._view.raised is not None
+        stood = book.account.done
+        if cursor is not None and cursor.after is not None and row_id > cursor.after and not (parked or stands):
+            book = self._heart.advance(book, cursor.instant + 1, now)
         backlog = told_late or parked or self._is_backlog(fact, now)
-        self._books[whose] = stored, self._heart.read(book, fact, now, backlog=backlog)
+        self._books[whose] = stored, self._heart.read(book, fact, now, backlog=backlog, stands=stands)
+        return stood
 
     def book(self, account: str) -> Book:
         """Return the account's book as it stands; its clock does not move."""
@@ -296,7 +304,8 @@ class Desk:
         stored, book = self._open(account)
         if book.account.done <= earlier and keys.row_account(account) not in self._parked:
             book = reaching(book, earlier + 1)
-        self._books[account] = stored, self._heart.advance(book, tick.instant + 1, tick.now)
+        # A tick may take long, by its pace or its size: what it sends is to go by the hours and days there are then.
+        self._books[account] = stored, self._heart.advance(book, tick.instant + 1, max(tick.now, self._view.now))
 
     def close(self) -> None:
         """Write what has changed; a clock alone is not: the cursor says where it stands."""

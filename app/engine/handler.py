@@ -22,6 +22,9 @@ class View(Struct, kw_only=True):
     cursor: Cursor | None = None
     live_since: Instant | None = None
     external: bool = False
+    raised: str | None = None
+    """Why the one record at hand has raised before: what its account's clock calls up may be at fault, not the record.
+    Then the clock is to stay where it is."""
 
 
 class Handler(Protocol):

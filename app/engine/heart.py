@@ -48,15 +48,20 @@ class Heart:
         self._gate = gate or Gate(rulebook.switches.guard)
         self._judge = judge or Judge(rulebook, ledger, self._gate)
 
-    def read(self, book: Book, fact: Fact, now: Instant, *, backlog: bool) -> Book:
-        """Return the account's book after the fact, read at `now`. The fact has passed `check`."""
-        return book if book.has_seen(fact.source, fact.id) else self.take(book, fact, now, backlog=backlog)
+    def read(self, book: Book, fact: Fact, now: Instant, *, backlog: bool, stands: bool = False) -> Book:
+        """Return the account's book after the fact, read at `now`. The fact has passed `check`.
 
-    def take(self, book: Book, fact: Fact, now: Instant, *, backlog: bool) -> Book:
+        `stands`: its clock stays where it is, and what it would call up is for when it goes on.
+        """
+        if book.has_seen(fact.source, fact.id):
+            return book
+        return self.take(book, fact, now, backlog=backlog, stands=stands)
+
+    def take(self, book: Book, fact: Fact, now: Instant, *, backlog: bool, stands: bool = False) -> Book:
         """Return what `read` does of a fact that is known to be new."""
         company = company_of(book, self._rulebook)
         book = book if company is None else followed(book, company)
-        if fact.time > book.account.done:
+        if fact.time > book.account.done and not stands:
             book = self._park(book, fact.time) if backlog else self.advance(book, fact.time, now)
         at = book.account.done
         before = self._at_midnight(book, at) if fact.is_snapshot else book

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from app import metrics
 from app.contract.instants import Instant, parse_instant
@@ -17,7 +18,7 @@ from app.engine.batch import Batch, Bounds, Work
 from app.engine.handler import Companion, Handler, View
 from app.engine.inputs import Fetch, Inputs
 from app.engine.pace import Pace, begun, is_behind
-from app.engine.poison import NotAloneError, reason_of, set_aside
+from app.engine.poison import NOT_OF_THE_INPUT, NotAloneError, reason_of, set_aside
 from app.engine.ports import BatchTooLargeError, Journal, JournalIntrudedError, OutputLog, StateUnusableError, Store
 from app.engine.records import COMMIT_KEY, FROM_HEADER, Commit, Cursor, Record, Tick, encode_commit, header
 from app.engine.ticks import MILLISECOND, Ticks
@@ -186,6 +187,9 @@ class Lane:
             try:
                 await self._write(batch)
             except BatchTooLargeError:
+                if self._bounds.least and batch.tick is not None:
+                    await self._pass_over(batch, batch.tick)
+                    return True
                 self._undo()
                 if self._bounds.least:
                     await self._refuse(batch)
@@ -259,8 +263,18 @@ class Lane:
             self._handler.records(records, batch.txn, self._view(batch))
         except Exception as error:  # noqa: BLE001 - `set_aside` raises again what is not the input's
             self._isolate(batch, error, f"{records[0].topic}[{self.partition}]@{records[0].offset}")
-            self._handler.refuse(records[0], reason_of(error), batch.txn, self._view(batch))
+            self._set_aside(batch, records[0], reason_of(error))
         batch.add(records)
+
+    def _set_aside(self, batch: Batch, record: Record, reason: str) -> None:
+        """Take the record in alone, where not it but what its account's clock calls up has raised; else refuse it."""
+        try:
+            self._handler.records([record], batch.txn, replace(self._view(batch), raised=reason))
+        except NOT_OF_THE_INPUT:
+            raise
+        except Exception:  # noqa: BLE001 - the same as before, which `reason` tells
+            batch.txn = Txn(self._ports.store)
+            self._handler.refuse(record, reason, batch.txn, self._view(batch))
 
     def _slice(self, batch: Batch, tick: Tick) -> None:
         """A slice of the tick; of one that catches up as much as its pace allows."""
@@ -283,6 +297,7 @@ class Lane:
         except Exception as error:  # noqa: BLE001 - `set_aside` raises again what is not the input's
             self._isolate(batch, error, f"the tick of partition {self.partition}")
             batch.cursor = self._handler.pass_over(tick, batch.cursor, reason_of(error), batch.txn, self._view(batch))
+        batch.tick = tick
         batch.ticks += 1
 
     def _isolate(self, batch: Batch, error: Exception, where: str) -> None:
@@ -310,16 +325,22 @@ class Lane:
             if not future.done():
                 future.set_exception(BatchTooLargeError())
             return
-        if not batch.records:
-            raise StateUnusableError(
-                f"partition {self.partition}: one account's tick does not fit into a journal batch"
-            )
         record = self.inputs.take_one(batch.records[0].topic)
         metrics.TOO_LARGE.inc()
         refusal = self._batch()
         refusal.live_since = batch.live_since
         self._handler.refuse(record, TOO_LARGE, refusal.txn, self._view(refusal))
         refusal.add([record])
+        await self._write(refusal)
+
+    async def _pass_over(self, batch: Batch, tick: Tick) -> None:
+        """Set the one account aside whose tick does not fit into a journal batch; the tick stays taken."""
+        metrics.TOO_LARGE.inc()
+        refusal = self._batch()
+        refusal.live_since = batch.live_since
+        view = self._view(refusal)
+        refusal.cursor = self._handler.pass_over(tick, refusal.cursor, TOO_LARGE, refusal.txn, view)
+        refusal.ticks += 1
         await self._write(refusal)
 
     async def _write(self, batch: Batch) -> None:

@@ -18,6 +18,7 @@ from app.engine.inputs import Fetch, Inputs
 from app.engine.lane import Lane, Ports
 from app.engine.memory import MemoryJournal, MemoryOutputs, MemoryStore
 from app.engine.outbox import Notification, encode
+from app.engine.pace import Pace
 from app.engine.records import COMMIT_KEY, Commit, PlainRecord, decode_commit
 from app.engine.ticks import Ticks
 from app.streams.names import Names
@@ -40,8 +41,12 @@ class Office:
         capacity: int | None = None,
         dead_letters_per_hour: int | None = None,
     ) -> None:
-        """Guarded where an allowance is given; the journal takes batches of `capacity` bytes."""
+        """Guarded where an allowance is given; the journal takes batches of `capacity` bytes.
+
+        `pace` may be set, by a clock of the test's own.
+        """
         self.rulebook = rulebook
+        self.pace: Pace | None = None
         self.now: Instant = at("2026-06-01 00:00")
         self.outputs = MemoryOutputs()
         self.points = Failpoints()
@@ -140,6 +145,7 @@ class Office:
             outputs=self.outputs,
             clock=lambda: self.now,
             monotonic=lambda: 0.0,
+            pace=self.pace,
         )
         lane = Lane(
             0,

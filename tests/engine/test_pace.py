@@ -10,15 +10,17 @@ import pytest
 from app.config.check import load_dir
 from app.contract.instants import DAY, HOUR, MINUTE, SECOND
 from app.dev.provider import history, span
-from app.domain.rules import Rulebook
+from app.domain.rules import Hours, Rulebook
 from app.engine.lane import Lane
 from app.engine.pace import CatchUp, Pace
 from app.engine.writing import as_line
 from app.settings import SettingsError, load
 from app.simulate.run import Pause, Span, simulate
 from app.triggers import REGISTRY
+from tests.builders import a_company, a_rule, account_event, at, invoice_event
 from tests.compare import differences
 from tests.engine.counting import Counting
+from tests.engine.office import NAMES, Office
 from tests.engine.world import TICKS, World
 from tests.lanes import decided_by_a_lane, logs_of
 
@@ -151,6 +153,22 @@ def test_partitions_share_the_rate() -> None:
     assert pace is not None
     assert pace.accounts(500) == 5
     assert CatchUp("out").pace(lambda: 0.0) is None
+
+
+def test_what_a_paced_tick_comes_to_when_sending_hours_are_over_waits_for_the_morning() -> None:
+    rule = a_rule(x=1, hours=Hours(window=(8 * 60, 20 * 60)))
+    office = Office(Rulebook((rule,), {"acme": a_company()}))
+    for number in range(4):
+        office.tell(*(kind(office.now, account=f"a{number}") for kind in (account_event, invoice_event)))
+    office.run_until(at("2026-06-11 05:00"))
+    pace = office.pace = Pace(NAMES.outbox, 1 / 600, lambda: office.now / SECOND)
+    office.come_to(at("2026-06-11 19:45"))
+    decided: list[tuple[str, str | None]] = []
+    while len(decided) < 4:
+        office.run_and_kill(lambda _: not pace.accounts(1))
+        decided += [(each["outcome"], each["reason"]) for each in office.decisions()]
+        office.now += 10 * MINUTE
+    assert decided == [("sent", None)] * 2 + [("held", "window")] * 2
 
 
 def test_paced_a_history_with_ten_days_off_is_decided_as_simulate_decides_it() -> None:

@@ -177,6 +177,57 @@ def test_a_payment_that_comes_while_an_account_is_parked_counts_once_it_goes_on(
     assert [(d["account_id"], d["reason"]) for d in office.decisions()] == [(BAD, "no_longer_true")]
 
 
+@pytest.mark.parametrize("parked", [True, False], ids=["parked", "not parked yet"])
+@pytest.mark.parametrize("part", ["coming", "message"])
+def test_a_payment_is_taken_in_though_the_account_s_clock_raises_and_its_invoice_is_not_chased(
+    mistake: pytest.MonkeyPatch, part: str, *, parked: bool
+) -> None:
+    office = an_office()
+    office.run_until(NINE - 10 * SECOND)
+    mistake.setitem(*raising(PAST, part, BAD))
+    if parked:
+        office.run_until(NINE + SECOND)
+    office.now = NINE + 2 * SECOND
+    office.tell(paid(office.now, account=BAD), a_payment(office.now, account=BAD))
+    office.run()
+    office.run_until(NINE + 3 * SECOND)
+    assert sent_to(office) == sorted([*ACCOUNTS]), "the others' reminders, and what the payment itself calls up"
+    assert [brief(letter) for letter in office.dead_letters()] == [(NAMES.ticks, -1, BAD, "open")]
+    mistake.undo()
+    office.run_until(NINE + 2 * HOUR)
+    assert sent_to(office) == []
+    assert [brief(letter)[3] for letter in office.dead_letters()] == ["open", "resumed"]
+
+
+@pytest.mark.parametrize("size", [1, 500])
+def test_an_account_whose_tick_is_too_large_stops_no_other_and_goes_on_once_it_is_smaller(size: int) -> None:
+    office = an_office(bounds=Bounds(slice=size))
+    vast = account_event(office.now, account=BAD)
+    vast["data"]["contacts"][0]["name"] = "x" * 950_000
+    office.tell(vast)
+    office.run_until(NINE + SECOND)
+    assert sent_to(office) == [account for account in ACCOUNTS if account != BAD]
+    (letter,) = office.dead_letters()
+    assert brief(letter) == (NAMES.ticks, -1, BAD, "open")
+    assert letter.reason.startswith("too_large: ")
+    office.now += HOUR
+    office.tell(account_event(office.now, account=BAD))
+    office.run_until(office.now + HOUR)
+    assert sent_to(office) == [BAD]
+    assert [brief(letter)[3] for letter in office.dead_letters()] == ["open", "resumed"]
+
+
+def test_an_account_whose_tick_no_journal_batch_takes_stops_no_other() -> None:
+    office = Office(Rulebook((a_rule(PAST, x=1),), {"acme": a_company()}), capacity=20_000)
+    for account in ACCOUNTS:
+        office.tell(account_event(office.now, account=account), invoice_event(office.now, account=account))
+    for number in range(30):
+        office.tell(invoice_event(office.now, account=BAD, invoice_id=f"i{number}", number=f"I{number}"))
+    office.run_until(NINE + SECOND)
+    assert sent_to(office) == [account for account in ACCOUNTS if account != BAD]
+    assert [letter.reason.partition(":")[0] for letter in office.dead_letters()] == ["too_large"]
+
+
 def test_too_many_dead_letters_within_an_hour_end_the_worker_and_a_restart_counts_on(
     mistake: pytest.MonkeyPatch,
 ) -> None:
