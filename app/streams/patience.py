@@ -22,6 +22,8 @@ AWAY_SECONDS: Final = 60.0
 UNACKNOWLEDGED_SECONDS: Final = 30.0
 ASK_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 5.0
+QUIET_SECONDS: Final = ASK_SECONDS + ANSWER_SECONDS
+"""Between two answers of brokers that answer, at the most."""
 
 TOO_LARGE: Final = "max.message.bytes or segment.bytes is too small there; whimbrel topics create says how to mend it"
 REFUSALS: Final[Mapping[type[KafkaError], str]] = {
@@ -46,12 +48,12 @@ class Patience:
         """Ask through `client`."""
         self._client = client
         self._bootstrap = bootstrap
-        self._answered = asyncio.get_running_loop().time()
+        self._answered = self._answering = _now()
 
     @property
     def silent_seconds(self) -> float:
         """Seconds since the brokers' last answer."""
-        return asyncio.get_running_loop().time() - self._answered
+        return _now() - self._answered
 
     async def watch(self) -> None:
         """Ask on and on; raise `KafkaAwayError` after 60 s of silence."""
@@ -59,13 +61,20 @@ class Patience:
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await self._client.fetch_all_metadata()
-                self._answered = asyncio.get_running_loop().time()
+                self.heard()
             except (KafkaError, TimeoutError) as error:
                 if self.silent_seconds > AWAY_SECONDS:
                     raise KafkaAwayError(
                         f"no answer from Kafka at {self._bootstrap} for {AWAY_SECONDS:.0f} s"
                     ) from error
             await asyncio.sleep(ASK_SECONDS)
+
+    def heard(self) -> None:
+        """Note an answer, and whether it is the first after a silence."""
+        now = _now()
+        if self.silent_seconds > QUIET_SECONDS:
+            self._answering = now
+        self._answered = now
 
     async def answered(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Return the answer to a question about the log; while the brokers are silent, `watch` counts the seconds."""
@@ -83,12 +92,23 @@ class Patience:
         not give it for 30 s; while they are silent, `watch` counts the seconds. An idempotent batch never expires by
         itself: it may be appended after all, so the process must end.
         """
-        while True:
-            done, _ = await asyncio.wait([future], timeout=UNACKNOWLEDGED_SECONDS)
+        begun, left = _now(), UNACKNOWLEDGED_SECONDS
+        while left > 0:
+            done, _ = await asyncio.wait([future], timeout=left)
             if done:
                 return _result(future, what)
-            if self.silent_seconds < UNACKNOWLEDGED_SECONDS:
-                raise KafkaAwayError(f"{what}: not acknowledged for {UNACKNOWLEDGED_SECONDS:.0f} s")
+            left = self._left(begun)
+        raise KafkaAwayError(f"{what}: not acknowledged for {UNACKNOWLEDGED_SECONDS:.0f} s")
+
+    def _left(self, begun: float) -> float:
+        """Return for how many seconds what was written at `begun` may still wait: they pass while brokers answer."""
+        if self.silent_seconds > QUIET_SECONDS:
+            return UNACKNOWLEDGED_SECONDS
+        return max(begun, self._answering) + UNACKNOWLEDGED_SECONDS - _now()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _result(future: asyncio.Future[Any], what: str) -> Any:

@@ -1,13 +1,12 @@
 """A broker that is killed, stands still, or is away for longer than anybody waits, amid a load."""
 
-import re
 from pathlib import Path
 
 import pytest
 
 from app.dev.kafka import DevKafka
 from app.streams.names import Names
-from app.streams.patience import AWAY_SECONDS, UNACKNOWLEDGED_SECONDS
+from app.streams.patience import AWAY_SECONDS
 from tests.faults.cluster import FAILED
 from tests.faults.load import provider
 from tests.faults.nemesis import kill_broker, stop_broker
@@ -15,11 +14,6 @@ from tests.faults.run import Run, seed
 from tests.kafka.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.long]
-
-WAITED = re.compile(
-    rf"no answer from Kafka at \S+ for {AWAY_SECONDS:.0f} s|: not acknowledged for {UNACKNOWLEDGED_SECONDS:.0f} s"
-)
-"""Why a worker ends without its broker; the latter, where it went amid an append."""
 
 
 async def test_killed_and_restarted_amid_the_load(own_kafka: DevKafka, names: Names, tmp_path: Path) -> None:
@@ -58,7 +52,7 @@ async def test_away_for_longer_than_a_minute_workers_end_say_why_and_come_back(
 
         await eventually(all_have_ended, 90)
         run.away = AWAY_SECONDS
-        assert not [each for each in run.workers.ended if not WAITED.search(each.last)]
+        assert all("no answer from Kafka" in each.last for each in run.workers.ended), run.workers.ended
         own_kafka.start()
         await run.play(3, second)
         await run.finish()
