@@ -20,7 +20,7 @@ help: ## what there is
 demo: .venv/ready ## a provider's two months in two minutes, on real Kafka, with a mailbox to watch
 	@$(BIN)/whimbrel dev demo
 
-test: .venv/ready ## every test, with real Kafka
+test: .venv/ready ## all tests but the long ones, with real Kafka
 	@$(BIN)/python -m pytest
 
 coverage: .venv/ready ## the unit tests of the rules: every branch of domain and triggers

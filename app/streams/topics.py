@@ -27,7 +27,14 @@ LOOK_SECONDS: Final = 0.05
 
 # What may be more than the table says without harm; every other setting must be equal.
 LEAST: Final = frozenset(
-    {"retention.ms", "max.message.bytes", "min.compaction.lag.ms", "delete.retention.ms", "min.insync.replicas"}
+    {
+        "retention.ms",
+        "max.message.bytes",
+        "segment.bytes",
+        "min.compaction.lag.ms",
+        "delete.retention.ms",
+        "min.insync.replicas",
+    }
 )
 UNLIMITED: Final = "-1"
 
@@ -47,10 +54,12 @@ class Topic:
 
     @property
     def compared(self) -> dict[str, str]:
-        """The settings that an existing topic is held to."""
-        if self.owned:
-            return {name: value for name, value in self.settings.items() if name != "segment.ms"}
-        return {"cleanup.policy": self.settings["cleanup.policy"]}
+        """The settings that an existing topic is held to: a segment of it must take the largest batch, too."""
+        if not self.owned:
+            return {"cleanup.policy": self.settings["cleanup.policy"]}
+        held = {name: value for name, value in self.settings.items() if name != "segment.ms"}
+        largest = held.get("max.message.bytes")
+        return held if largest is None else held | {"segment.bytes": largest}
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,20 @@ async def test_the_line_that_mends_a_topic_names_one_that_can_be_run_as_it_stand
     ],
 )
 def test_more_room_than_needed_is_accepted_and_less_is_not(name: str, value: str, refusals: int) -> None:
-    assert len(mismatches(Topic("t", 1, {name: "100"}), Found(1, {name: value}), "host:1")) == refusals
+    found = Found(1, {"segment.bytes": "1000", name: value})
+    assert len(mismatches(Topic("t", 1, {name: "100"}), found, "host:1")) == refusals
+
+
+@pytest.mark.parametrize(("segment", "refused"), [("99", True), ("100", False), ("1000", False)])
+def test_a_segment_must_take_the_largest_batch(segment: str, *, refused: bool) -> None:
+    found = Found(1, {"max.message.bytes": "200", "segment.bytes": segment})
+    said = "\n".join(mismatches(Topic("t", 1, {"max.message.bytes": "100"}), found, "host:1"))
+    assert (f"t: segment.bytes is {segment}, must be at least 100:" in said) == refused
+    assert ("--add-config segment.bytes=100" in said) == refused
+
+
+def test_what_is_created_leaves_its_segments_to_the_broker() -> None:
+    assert all("segment.bytes" not in topic.settings for topic in table(Names(), 1, 1))
 
 
 def test_three_copies_need_two_in_sync_where_data_are_ours_or_not() -> None:

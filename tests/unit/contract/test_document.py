@@ -6,8 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.contract.codec import EVENT_TYPES
+from app.contract.codec import EVENT_TYPES, decode
+from app.contract.errors import ContractError
 from app.contract.types import ACCEPTED
+from app.engine.dead_letters import DeadLetter, encode_letter
 from tests.unit.contract.examples import DOCUMENT, SECTIONS, example, required_of
 
 TEXT = DOCUMENT.read_text("utf-8")
@@ -52,3 +54,14 @@ def test_every_value_of_a_closed_list_is_named() -> None:
     for name, values in ACCEPTED.items():
         unnamed = {value for value in values if f"`{value}`" not in TEXT}
         assert unnamed <= ({"tue", "wed", "thu", "fri", "sat"} if name == "check_weekdays" else set())
+
+
+def test_the_dead_letter_shown_is_a_whole_one_and_says_what_is_written_of_such_an_event() -> None:
+    (shown,) = re.findall(r'^    (\{"format":.*\})$', TEXT, re.MULTILINE)
+    letter = msgspec.json.decode(shown, type=DeadLetter)
+    assert encode_letter(letter).decode() == shown
+    event = example("billing.account.updated")
+    event["data"]["contacts"][0]["email"] = 5
+    with pytest.raises(ContractError) as breach:
+        decode(msgspec.json.encode(event), None, keyed=False)
+    assert (breach.value.field, breach.value.reason) == (letter.field, letter.reason)
