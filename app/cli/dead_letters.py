@@ -12,10 +12,10 @@ from msgspec.structs import replace
 from app import clock, settings
 from app.cli import values
 from app.contract.instants import format_instant
-from app.engine.records import Record
 from app.errors import WhimbrelError
+from app.settings import Settings
 from app.streams import dead_letters
-from app.streams.dead_letters import Letter, Wanted
+from app.streams.dead_letters import Letter, LetterError, Wanted
 from app.streams.names import Names
 
 dead_letters_app = typer.Typer(
@@ -66,7 +66,7 @@ def show(
         if value not in (None, ""):
             print(f"{name:<10} {value}")
     if payload:
-        _print_payload(found, asyncio.run(_input(found)))
+        _print_payload(found)
 
 
 @dead_letters_app.command("replay")
@@ -80,26 +80,37 @@ def replay_(
     every: Every = False,
     by: By = None,
 ) -> None:
-    """Have the records processed again, behind all that has come by now: late facts, as any other."""
+    """Have the records processed again, behind all that has come by now: late facts, as any other.
+
+    What bears no version (account.updated, preferences_changed, cards, jobs) takes effect as the newest word: where a
+    newer one of the account has come meanwhile, replaying the older undoes it. Drop such a letter, or have upstream
+    publish the present state again. A closed letter is replayed where it is named.
+    """
     current = settings.load()
     if current.ticks == "external":
         raise WhimbrelError("a played history (WHIMBREL_TICKS=external) takes no replays: publish it anew")
     found = _chosen(letters, _wanted(topic, partition, account, reason, since), every=every)
     accounts = [letter for letter in found if letter.opened.account is not None]
     records = [letter for letter in found if letter.opened.account is None]
-    names = Names(current.prefix)
-    for letter in records:
-        dead_letters.target(names, letter.opened.topic)
-    gone = asyncio.run(dead_letters.replay(current.kafka, names, records, format_instant(clock.now()), by))
-    for letter in records:
-        if letter not in gone:
-            print(f"replayed: {_as_sentence(letter)}")
     for letter in accounts:
         print(f"goes on by itself once it can, tried each hour and at a worker's start: {_as_sentence(letter)}")
-    for letter in gone:
-        print(f"error: retention has removed the record; drop the letter: {_as_sentence(letter)}", file=sys.stderr)
-    if gone:
+    if not asyncio.run(_replayed(current, records, by)):
+        print("what cannot be replayed any more is closed with: whimbrel dead-letters drop", file=sys.stderr)
         raise typer.Exit(1)
+
+
+async def _replayed(current: Settings, letters: list[Letter], by: str | None) -> bool:
+    """Replay, print each letter as it is done, and say whether all are."""
+    well = True
+    at = format_instant(clock.now())
+    async with aclosing(dead_letters.replay(current.kafka, Names(current.prefix), letters, at, by)) as each:
+        async for letter, failure in each:
+            if failure is None:
+                print(f"replayed: {_as_sentence(letter)}", flush=True)
+            else:
+                well = False
+                print(f"error: {failure}: {_as_sentence(letter)}", file=sys.stderr)
+    return well
 
 
 @dead_letters_app.command()
@@ -158,20 +169,17 @@ def _named(known: dict[str, Letter], names: list[str]) -> list[Letter]:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise WhimbrelError(f"no dead letter {', '.join(unknown)}; see: whimbrel dead-letters list --all")
-    return [known[name] for name in names]
+    return [known[name] for name in dict.fromkeys(names)]
 
 
-async def _input(letter: Letter) -> Record | None:
-    async with aclosing(dead_letters.inputs(settings.load().kafka, [letter])) as each:
-        async for _, record in each:
-            return record
-    return None
-
-
-def _print_payload(letter: Letter, record: Record | None) -> None:
-    if record is None:
-        parked = letter.opened.account is not None
-        print("payload    " + ("none: a tick raised, no record" if parked else "none: retention has removed it"))
+def _print_payload(letter: Letter) -> None:
+    if letter.opened.account is not None:
+        print("payload    none: a tick raised, no record")
+        return
+    try:
+        record = asyncio.run(dead_letters.record_of(settings.load().kafka, letter))
+    except LetterError as error:
+        print(f"payload    none: {error}")
         return
     print(f"key        {_text(record.key)}")
     for name, value in record.headers:
@@ -187,7 +195,7 @@ def _as_sentence(letter: Letter) -> str:
     """Return a line for people: `2026-06-10T13:00:00Z  billing.events/3/1042  a0131  data.amount: must be ...`."""
     told = letter.opened
     said = f"{told.field}: {told.reason}" if told.field else told.reason
-    end = "" if letter.is_open else f"  ({letter.newest.state} {letter.newest.at})"
+    end = "" if letter.is_open else f"  (was {letter.newest.state} {letter.newest.at})"
     return f"{told.at}  {letter.name}  {letter.account or '-'}  {said}{end}"
 
 
@@ -202,6 +210,7 @@ def _as_json(letter: Letter) -> dict[str, Any]:
         "field": told.field,
         "reason": told.reason,
         "at": told.at,
+        "origin": told.origin,
         "state": newest.state,
         "closed_at": None if letter.is_open else newest.at,
         "by": newest.by,

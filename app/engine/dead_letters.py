@@ -4,14 +4,15 @@ Every partition counts its letters by the hour, in a row, so that whoever owns i
 many the fault is rather with the worker, or with whoever publishes, and the worker stops instead of parking them all.
 """
 
-from typing import Final, Literal
+import re
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from app import metrics
 from app.contract.instants import MINUTE, Instant, format_instant
 from app.domain.book import pack, unpacked
-from app.engine.records import Record
+from app.engine.records import REPLAY_HEADER, Record, header
 from app.engine.txn import Txn
 from app.errors import WhimbrelError
 
@@ -19,6 +20,7 @@ FORMAT = 1
 NO_OFFSET: Final = -1
 HOUR_MINUTES: Final = 60
 COUNT: Final = b"letters/hour/"
+NAME: Final = re.compile(r"([A-Za-z0-9._-]{1,249})/([0-9]{1,10})/([0-9]{1,19})")
 
 State = Literal["open", "replayed", "dropped", "resumed"]
 
@@ -27,10 +29,39 @@ class TooManyDeadLettersError(WhimbrelError):
     """A partition has parked as many inputs within an hour as an operator allows."""
 
 
+class Place(NamedTuple):
+    """Where a record lies."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        """Return the name of a letter about it: `billing.events/3/1042`."""
+        return "/".join(map(str, self))
+
+
+def place_of(name: str) -> Place | None:
+    """Return the place that a letter's name tells, None where it tells none."""
+    found = NAME.fullmatch(name)
+    return None if found is None else Place(found[1], int(found[2]), int(found[3]))
+
+
+def origin_of(record: Record) -> str | None:
+    """Return the name of the letter that the record is replayed of, None where it is of none.
+
+    Whoever publishes may set any header: what is no name does not come into a letter.
+    """
+    told = (header(record, REPLAY_HEADER) or b"").decode(errors="replace")
+    return told if place_of(told) else None
+
+
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """Coordinates for replay; `field` is a path like data.time_zone, empty for the whole record; `at` RFC 3339.
 
-    `account` is set where no record but a tick raised over an account: then `topic` is the ticks', `offset` is -1.
+    `origin` is set where the record was a copy, replayed already: the first letter's name, which tells where the
+    original lies. `account` is set where no record but a tick raised over an account: then `topic` is the ticks',
+    `offset` is -1.
     A later letter of the same coordinates, in another state, closes the first: `by` whom, and with what `note`.
     """
 
@@ -41,10 +72,18 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     field: str
     reason: str
     at: str
+    origin: str | None = None
     account: str | None = None
     state: State = "open"
     by: str | None = None
     note: str | None = None
+
+
+def name_of(letter: DeadLetter) -> str:
+    """Return a letter's name: the coordinates, of an account its id in place of an offset."""
+    if letter.account is not None:
+        return f"{letter.topic}/{letter.partition}/{letter.account}"
+    return str(Place(letter.topic, letter.partition, letter.offset))
 
 
 class Hour(msgspec.Struct, frozen=True):
@@ -80,6 +119,7 @@ class DeadLetters:
             field=field,
             reason=reason,
             at=format_instant(now),
+            origin=origin_of(record),
         )
         self._count(txn, letter, now)
         self.send(txn, record.key, letter)

@@ -101,14 +101,18 @@ async def opened_admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 @asynccontextmanager
-async def opened_producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
-    """Open an idempotent producer with acks=all, whose records may be large."""
+async def opened_producer(bootstrap: str, *, idempotent: bool = True) -> AsyncIterator[AIOKafkaProducer]:
+    """Open a producer with acks=all, whose records may be large.
+
+    One that is `idempotent` is done with a partition once the broker has refused a record: aiokafka has given the
+    record its number, and the broker takes none behind a gap. One that is not may write a record twice.
+    """
 
     def make() -> AIOKafkaProducer:
         return AIOKafkaProducer(
             bootstrap_servers=bootstrap,
             acks="all",
-            enable_idempotence=True,
+            enable_idempotence=idempotent,
             max_batch_size=1 << 18,
             max_request_size=REQUEST_BYTES,
         )
@@ -146,10 +150,15 @@ async def opened_consumer(bootstrap: str, fetch_bytes: int = 1 << 20) -> AsyncIt
         await consumer.stop()
 
 
+async def partition_counts(bootstrap: str) -> dict[str, int]:
+    """Return every topic that there is, and that may be seen, with the number of its partitions."""
+    async with opened_admin(bootstrap) as admin:
+        return {each["topic"]: len(each["partitions"]) for each in await _answered(admin.describe_topics)}
+
+
 async def partitions_of(bootstrap: str, *topics: str) -> list[TopicPartition]:
     """Return the topics' partitions in order; raise TopicMissingError where a topic does not exist."""
-    async with opened_admin(bootstrap) as admin:
-        counts = {each["topic"]: len(each["partitions"]) for each in await _answered(admin.describe_topics)}
+    counts = await partition_counts(bootstrap)
     for topic in topics:
         if topic not in counts:
             raise TopicMissingError(topic)

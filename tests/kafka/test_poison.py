@@ -1,22 +1,19 @@
 """A mistake in a trigger on a real broker: what raises is set aside, then replayed; too much of it ends the worker."""
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
-from typer.testing import CliRunner
 
 from app import clock
-from app.cli.main import app
 from app.config.check import Config
 from app.contract.instants import Instant, datetime_of
 from app.dev.kafka import DevKafka
@@ -26,6 +23,7 @@ from app.engine.records import ID_HEADER, REPLAY_HEADER
 from app.streams import client
 from app.streams.names import Names
 from tests.builders import Event, a_company, a_payment, a_rule, account_event, an_event
+from tests.kafka.letters import environment, has_letters, listed, whimbrel
 from tests.kafka.live import decided_at_least, has_begun, publish
 from tests.kafka.system import System, ending
 from tests.kafka.waiting import eventually
@@ -50,32 +48,6 @@ async def begun(system: System, rule: Rule = FAILED, command: Sequence[str] = MI
 
 async def tell(system: System, *events: Event) -> list[int]:
     return await publish(system, [(event["subject"], orjson.dumps(event)) for event in events])
-
-
-def environment(system: System) -> dict[str, str]:
-    return {"WHIMBREL_KAFKA": system.bootstrap, "WHIMBREL_PREFIX": system.names.prefix}
-
-
-class Said(NamedTuple):
-    """What a command has printed, and how it has ended."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
-
-
-async def whimbrel(system: System, *arguments: str) -> Said:
-    """Run the command in a thread: it has a loop of its own."""
-
-    def run() -> Said:
-        result = CliRunner().invoke(app, ["dead-letters", *arguments], env=environment(system), catch_exceptions=False)
-        return Said(result.exit_code, result.stdout, result.stderr)
-
-    return await asyncio.to_thread(run)
-
-
-async def listed(system: System, *arguments: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (await whimbrel(system, "list", "--json", *arguments)).stdout.splitlines()]
 
 
 async def test_what_raises_is_set_aside_its_neighbours_are_decided_and_mended_it_is_replayed(
@@ -205,16 +177,9 @@ async def test_a_broken_notification_is_replayed_into_the_outbox_and_is_taken_fo
         await admin.delete_records({TopicPartition(names.outbox, 0): RecordsToDelete(before_offset=2)})
     gone = await whimbrel(system, "replay", second["letter"])
     assert (gone.exit_code, gone.stdout) == (1, "")
-    assert gone.stderr.startswith("error: retention has removed the record; drop the letter: ")
-    assert (
-        "payload    none: retention has removed it"
-        in (await whimbrel(system, "show", second["letter"], "--payload")).stdout
-    )
-
-
-async def has_letters(system: System, count: int) -> bool:
-    read = await client.read(system.bootstrap, system.names.dead_letters)
-    return len([each for each in read if json.loads(each.value or b"")["state"] == "open"]) >= count
+    removed = f"retention has removed {names.outbox}/0/1; retention has removed {names.outbox}/0/0"
+    assert gone.stderr.startswith(f"error: {removed}: ")
+    assert f"payload    none: {removed}\n" in (await whimbrel(system, "show", second["letter"], "--payload")).stdout
 
 
 async def all_are_closed(system: System) -> bool:

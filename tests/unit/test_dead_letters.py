@@ -1,15 +1,43 @@
 """Dead letters folded from their topic, and chosen."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    NotEnoughReplicasError,
+    NotLeaderForPartitionError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 from msgspec.structs import replace
 
-from app.contract.instants import parse_instant
-from app.engine.dead_letters import DeadLetter, encode_letter, kind_of
-from app.engine.records import PlainRecord
+from app.contract.instants import HOUR, MINUTE, SECOND, parse_instant
+from app.engine.dead_letters import DeadLetter, DeadLetters, Place, encode_letter, kind_of, origin_of, place_of
+from app.engine.memory import MemoryStore
+from app.engine.records import ID_HEADER, NOW_HEADER, REPLAY_HEADER, PlainRecord
+from app.engine.txn import Txn
 from app.errors import WhimbrelError
-from app.streams.dead_letters import Letter, LetterFormatError, Wanted, folded, matching, target
+from app.streams import client
+from app.streams.dead_letters import (
+    Letter,
+    LetterError,
+    LetterFormatError,
+    Wanted,
+    copied_headers,
+    drop,
+    folded,
+    is_of,
+    matching,
+    target,
+)
 from app.streams.names import Names
 
 NAMES = Names("x.")
@@ -111,3 +139,128 @@ def test_a_copy_goes_to_a_topic_of_ours() -> None:
 )
 def test_a_metric_knows_three_kinds_of_reasons(reason: str, kind: str) -> None:
     assert kind_of(reason) == kind
+
+
+def a_record(*headers: tuple[str, bytes], key: bytes | None = b"a1", at: str = "2026-06-10T13:00:00Z") -> PlainRecord:
+    return PlainRecord("x.billing.events", 3, 7, parse_instant(at) // 1_000, key, b"{", headers)
+
+
+def of(letter: DeadLetter) -> Letter:
+    return Letter(letter, letter, b"a1")
+
+
+def parked(record: PlainRecord) -> DeadLetter:
+    txn = Txn(MemoryStore(lambda key, value: ()))
+    DeadLetters("dead-letters").park(txn, record, "", "is no JSON", parse_instant("2026-06-10T13:00:00Z"))
+    (output,) = txn.outputs
+    return msgspec.json.decode(output.value, type=DeadLetter)
+
+
+def test_the_name_of_a_letter_tells_where_its_record_lies() -> None:
+    assert place_of("x.billing.events/3/7") == Place("x.billing.events", 3, 7)
+    assert str(Place("x.billing.events", 3, 7)) == "x.billing.events/3/7"
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a1", "x/3", "x/3/a1", "x/-1/7", "x/3/7/9", "x/3/7\n", "ü/3/7", "x/3/" + "7" * 20]
+)
+def test_what_is_no_name_tells_no_place(name: str) -> None:
+    assert place_of(name) is None
+
+
+def test_the_letter_of_a_copy_names_the_first_one_and_that_of_an_original_none() -> None:
+    assert parked(a_record((REPLAY_HEADER, b"x.billing.events/3/7"))).origin == "x.billing.events/3/7"
+    assert parked(a_record()).origin is None
+
+
+@pytest.mark.parametrize("told", [b"\xff/3/7", b"x" * 300 + b"/3/7", b"someone@example.org"])
+def test_what_a_publisher_writes_into_our_header_does_not_come_into_a_letter(told: bytes) -> None:
+    assert origin_of(a_record((REPLAY_HEADER, told))) is None
+    assert parked(a_record((REPLAY_HEADER, told))).origin is None
+
+
+def test_a_letter_of_before_has_no_origin() -> None:
+    known = msgspec.json.decode(encode_letter(a_letter()))
+    del known["origin"]
+    assert msgspec.json.decode(msgspec.json.encode(known), type=DeadLetter) == a_letter()
+
+
+def test_a_copy_names_the_first_letter_however_often_it_was_replayed_and_wherever_it_was_read() -> None:
+    again = of(a_letter(topic="x.whimbrel.replays", origin="x.billing.events/3/1"))
+    first = (REPLAY_HEADER, b"x.billing.events/3/1")
+    other = ("trace", b"1")
+    assert copied_headers(of(a_letter()), a_record(other)) == [other, (REPLAY_HEADER, b"x.billing.events/3/7")]
+    assert copied_headers(again, a_record(other)) == [other, first]
+    assert copied_headers(replace(again, opened=a_letter()), a_record(first, other)) == [other, first]
+    assert copied_headers(of(a_letter()), a_record((ID_HEADER, b"i/3/7/0"), first)) == [first]
+
+
+def test_a_record_is_a_letter_s_where_it_has_its_key_and_was_written_before_it() -> None:
+    letter = of(a_letter())
+    assert is_of(letter, a_record(at="2026-06-01T13:00:00Z"))
+    assert not is_of(letter, a_record(key=b"a2"))
+    assert not is_of(letter, a_record(key=None))
+    assert not is_of(letter, a_record(at="2026-06-10T14:01:01Z"))
+
+
+@pytest.mark.parametrize("ahead", [30 * SECOND, HOUR + MINUTE])
+def test_the_publisher_s_clock_may_be_ahead_as_far_as_a_broker_allows_it(ahead: int) -> None:
+    record = a_record()
+    assert is_of(of(a_letter()), record._replace(timestamp=record.timestamp + ahead // 1_000))
+
+
+def test_a_played_history_was_written_long_after_its_instants() -> None:
+    assert is_of(of(a_letter()), a_record((NOW_HEADER, b"2026-06-10T13:00:00Z"), at="2027-01-01T00:00:00Z"))
+
+
+class Refusing:
+    """A producer whose broker says one thing."""
+
+    def __init__(self, error: KafkaError) -> None:
+        self._error = error
+
+    async def send_and_wait(self, *_: object, **__: object) -> None:
+        raise self._error
+
+
+async def dropped(monkeypatch: pytest.MonkeyPatch, error: KafkaError) -> None:
+    @asynccontextmanager
+    async def refusing(_: str) -> AsyncIterator[Refusing]:
+        yield Refusing(error)
+
+    monkeypatch.setattr(client, "opened_producer", refusing)
+    await drop("broker:9092", NAMES, [of(a_letter())], "2026-06-11T13:00:00Z", "ann", "a test")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MessageSizeTooLargeError(), "it is too large there; raise the topic's max.message.bytes"),
+        (RecordListTooLargeError(), "it is too large there; raise the topic's max.message.bytes"),
+        (TopicAuthorizationFailedError(), "grant Write on the topic"),
+        (PolicyViolationError("of ours"), ".*of ours"),
+    ],
+)
+async def test_a_refusal_names_topic_and_letter_and_advises_on_write_where_that_is_missing_alone(
+    monkeypatch: pytest.MonkeyPatch, error: KafkaError, said: str
+) -> None:
+    with pytest.raises(LetterError, match=rf"^x.whimbrel.dead-letters refuses x.billing.events/3/7: {said}") as refused:
+        await dropped(monkeypatch, error)
+    assert ("Write" in str(refused.value)) == isinstance(error, TopicAuthorizationFailedError)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KafkaConnectionError(),
+        KafkaTimeoutError(),
+        NotLeaderForPartitionError(),
+        UnknownTopicOrPartitionError(),
+        NotEnoughReplicasError(),
+    ],
+)
+async def test_what_would_befall_the_next_letter_too_is_kafka_s(
+    monkeypatch: pytest.MonkeyPatch, error: KafkaError
+) -> None:
+    with pytest.raises(client.KafkaAwayError, match=r"x\.whimbrel\.dead-letters"):
+        await dropped(monkeypatch, error)
