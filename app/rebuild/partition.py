@@ -21,7 +21,7 @@ from app.engine.txn import Txn
 from app.rebuild.difference import Comparison, account_id
 from app.rebuild.judge import Undecided
 from app.rebuild.memory import Memory
-from app.rebuild.replay import Place, Replay, Ticked
+from app.rebuild.replay import Place, Refusal, Replay, Ticked, of_present_topics
 from app.streams.opening import GROWN_KEY
 
 ENGINE = b"~"
@@ -116,7 +116,7 @@ class Rebuild:
         *,
         lag: Instant,
         external: bool,
-        refused: Collection[Place] = (),
+        refused: Mapping[Place, Refusal] | None = None,
         remains: Remains | None = None,
         belongs: Callable[[str], bool] = lambda owner: True,  # noqa: ARG005
     ) -> None:
@@ -124,7 +124,7 @@ class Rebuild:
         self.snapshot = snapshot
         self.remains = remains or Remains()
         self.memory = Memory(rulebook, snapshot.reached)
-        self._arguments = rulebook, Ticked(marks, lag, external), refused, belongs
+        self._arguments = rulebook, Ticked(of_present_topics(marks), lag, external), refused or {}, belongs
         self._replay: Replay | None = None
 
     @property

@@ -16,7 +16,7 @@ from app.engine.records import ID_HEADER, Commit, PlainRecord, Record, header
 from app.engine.ticks import MILLISECOND, TickMark, read_tick
 from app.errors import WhimbrelError
 from app.rebuild.partition import Rebuild, Remains, Result, Snapshot, SnapshotInMaking
-from app.rebuild.replay import Place
+from app.rebuild.replay import Place, Refusal, refusals
 from app.streams.client import newest, opened_consumer, stretch
 from app.streams.names import Names
 from app.streams.partitioner import partition_of
@@ -149,12 +149,10 @@ async def _marks(consumer: AIOKafkaConsumer, plan: Plan, partition: int, commit:
     return [mark for mark in marks if mark.tick.instant <= cursor.instant]
 
 
-async def _refused(consumer: AIOKafkaConsumer, plan: Plan, partition: int, commit: Commit) -> set[Place]:
+async def _refused(consumer: AIOKafkaConsumer, plan: Plan, partition: int, commit: Commit) -> Mapping[Place, Refusal]:
     """Return the places of the records that were dead-lettered."""
-    letters = [
-        _letter(record.value or b"") async for record in _told(consumer, plan.names.dead_letters, partition, commit)
-    ]
-    return {(letter.topic, letter.offset) for letter in letters if letter.topic in plan.inputs}
+    told = _told(consumer, plan.names.dead_letters, partition, commit)
+    return refusals([(record.key, _letter(record.value or b"")) async for record in told])
 
 
 async def _told(consumer: AIOKafkaConsumer, topic: str, partition: int, commit: Commit) -> AsyncIterator[Record]:

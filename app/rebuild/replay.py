@@ -5,18 +5,20 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from app.contract.codec import Fact, decode
 from app.contract.errors import ContractError, UnknownType
-from app.contract.instants import Instant, parse_instant
+from app.contract.instants import MINUTE, Instant, parse_instant
 from app.domain import keys
 from app.domain.book import Book, changes, new_book, pack
 from app.domain.calendar import local_day
 from app.domain.decide import ON_TIME
 from app.domain.rules import Rulebook
 from app.domain.switches import Guard
+from app.engine.dead_letters import DeadLetter
 from app.engine.heart import Heart, book_of
 from app.engine.poison import NOT_OF_THE_INPUT, reason_of
 from app.engine.records import BACKLOG_HEADER, NOW_HEADER, Record, header
@@ -35,6 +37,23 @@ class ReplayError(WhimbrelError):
 
 Place = tuple[str, int]
 """A record of the partition: its topic and offset."""
+
+
+SKEW = MINUTE
+"""So far a worker's clock may be behind whoever set a record's timestamp."""
+
+
+class Refusal(NamedTuple):
+    """The key of a record that was dead-lettered, and when it was."""
+
+    key: bytes | None
+    at: Instant
+
+
+def refusals(letters: Iterable[tuple[bytes | None, DeadLetter]]) -> dict[Place, Refusal]:
+    """Return the newest of each place, of letters behind their keys; one that closes another refuses nothing."""
+    refused = [(key, told) for key, told in letters if told.state == "open"]
+    return {(told.topic, told.offset): Refusal(key, parse_instant(told.at)) for key, told in refused}
 
 
 class Ticked(Struct, frozen=True):
@@ -63,6 +82,16 @@ class Ticked(Struct, frozen=True):
         return instant
 
 
+def of_present_topics(marks: Sequence[TickMark]) -> Sequence[TickMark]:
+    """Return the marks with 0 for the end of a topic that later ended lower: it was made anew, and had nothing yet."""
+    found: list[TickMark] = []
+    later: Mapping[str, int] = {}
+    for mark in reversed(marks):
+        later = {topic: end if end <= later.get(topic, end) else 0 for topic, end in mark.ends.items()}
+        found.append(mark._replace(ends=later))
+    return found[::-1]
+
+
 class Home(Struct, frozen=True):
     """What an account's zone goes by from `since` on: its own, else that of its company."""
 
@@ -83,8 +112,8 @@ class Replay:
         live_since: Instant | None,
         reached: Callable[[str], Instant],
         guard: Guard,
-        refused: Collection[Place] = (),
-        belongs: Callable[[str], bool] = lambda owner: True,  # noqa: ARG005
+        refused: Mapping[Place, Refusal],
+        belongs: Callable[[str], bool],
     ) -> None:
         """`reached` gives before which instant all of an account's moments have come up.
 
@@ -101,6 +130,7 @@ class Replay:
         self._heart = Heart(rulebook, NEVER if live_since is None else live_since, memory, judge=self._judge)
         self._books: dict[str, Book] = {}
         self._homes: dict[str, list[Home]] = {}
+        self._begun: dict[str, Instant] = {}
         self.facts = 0
         self.passed_over = 0
 
@@ -149,13 +179,24 @@ class Replay:
         self._settle_in(self._books[whose])
 
     def _fact(self, record: Record) -> Fact | None:
-        if (record.topic, record.offset) in self._refused:
+        if self._is_refused(record):
             return None
         try:
             fact = decode(record.value, record.key, record.headers)
         except (ContractError, UnknownType):
             return None
         return fact if self._belongs(fact.subject) else None
+
+    def _is_refused(self, record: Record) -> bool:
+        """Whether it was dead-lettered, and not another at that place of a topic that was deleted since.
+
+        A letter of that one is older than the first record of this one. That record's time is taken for all: of others,
+        those that are refused more than any, a publisher's clock may be ahead.
+        """
+        if record.topic not in self._begun:
+            self._begun[record.topic] = _read_at(record, external=self._ticked.external)
+        letter = self._refused.get((record.topic, record.offset))
+        return letter is not None and letter.key == record.key and letter.at + SKEW >= self._begun[record.topic]
 
     def _settle_in(self, book: Book) -> None:
         details = book.account.details
