@@ -88,7 +88,10 @@ async def rebuilt(plan: Plan, partition: int, end: int | None = None) -> tuple[S
             if belongs((record.key or b"").decode()):
                 rebuild.memory.take(record.key, record.value or b"")
         await _read_facts(consumer, plan, partition, rebuild, begins)
-        return snapshot, rebuild.compared()
+        result = rebuild.compared()
+        if result.kept and not plan.keep_missing:
+            raise _missing(f"  partition {partition}: events of {len(result.kept):,} accounts, which no topic holds")
+        return snapshot, result
 
 
 async def _snapshot(consumer: AIOKafkaConsumer, here: TopicPartition, end: int | None) -> Snapshot | None:
@@ -114,12 +117,7 @@ async def _begins(
             f"  partition {partition}: what its accounts had in others, before there were {snapshot.partitions}"
         )
     if lines and not plan.keep_missing:
-        raise MissingError(
-            "what a part of the state was made of is not there any more:\n"
-            + "\n".join(lines)
-            + "\naccounts with events among these, and decisions without a line, cannot be rebuilt; with --keep-missing"
-            " they keep the rows that they have, and the others are rebuilt"
-        )
+        raise _missing(*lines)
     ends = await consumer.end_offsets([TopicPartition(topic, partition) for topic in plan.inputs])
     for (topic, _), end in ends.items():
         position = snapshot.commit.positions.get(topic, 0)
@@ -136,6 +134,15 @@ async def _begins(
     topics = plan.inputs if snapshot.partitions is not None else tuple(sorted(removed.keys() - {plan.names.decisions}))
     begins = {topic: found[topic] for topic in plan.inputs}
     return begins, Remains(topics, plan.names.decisions in removed)
+
+
+def _missing(*lines: str) -> MissingError:
+    return MissingError(
+        "what a part of the state was made of is not there any more:\n"
+        + "\n".join(lines)
+        + "\naccounts with events among these, and decisions without a line, cannot be rebuilt; with --keep-missing"
+        " they keep the rows that they have, and the others are rebuilt"
+    )
 
 
 async def _marks(consumer: AIOKafkaConsumer, plan: Plan, partition: int, commit: Commit) -> list[TickMark]:

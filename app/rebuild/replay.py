@@ -13,7 +13,7 @@ from app.contract.codec import Fact, decode
 from app.contract.errors import ContractError, UnknownType
 from app.contract.instants import MINUTE, Instant, parse_instant
 from app.domain import keys
-from app.domain.book import Book, changes, new_book, pack
+from app.domain.book import HASH_BYTES, Book, changes, hashes_in, new_book, pack
 from app.domain.calendar import local_day
 from app.domain.decide import ON_TIME
 from app.domain.rules import Rulebook
@@ -114,22 +114,25 @@ class Replay:
         guard: Guard,
         refused: Mapping[Place, Refusal],
         belongs: Callable[[str], bool],
+        known: Callable[[str], Collection[bytes]],
     ) -> None:
         """`reached` gives before which instant all of an account's moments have come up.
 
         `refused` are the places of records that were dead-lettered; `belongs` says of an account's or user's id whether
-        the partition is its own.
+        the partition is its own; `known` gives the hashes of the events that a book of the old rows knows.
         """
         self._companies = rulebook.companies
         self._memory = memory
         self._ticked = ticked
         self._refused = refused
         self._belongs = belongs
+        self._known = known
         self._reached = reached
         self._judge = Recollection(rulebook, memory, guard, ticked.decided_at)
         self._heart = Heart(rulebook, NEVER if live_since is None else live_since, memory, judge=self._judge)
         self._books: dict[str, Book] = {}
         self._homes: dict[str, list[Home]] = {}
+        self._forgotten: dict[str, set[bytes]] = {}
         self._begun: dict[str, Instant] = {}
         self.facts = 0
         self.passed_over = 0
@@ -149,12 +152,16 @@ class Replay:
                 else:
                     self._read(fact, record)
 
-    def finish(self) -> Mapping[str, Book]:
-        """Let every clock run to the cursor; return the books."""
+    def finish(self) -> None:
+        """Let every clock run to the cursor."""
         for account, book in self._books.items():
             with _told(f"account {keys.owner(account)}"):
                 self._books[account] = self._judge.settled(self._heart.advance(book, self._reached(account), None))
-        return self._books
+
+    def events(self, book: str) -> frozenset[bytes]:
+        """Return the hashes of a book's events that were read: of the last, and of earlier ones that old rows know."""
+        found = self._books.get(book)
+        return frozenset() if found is None else hashes_in(found.seen) | self._forgotten.get(book, set())
 
     def rows(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield all rows, but for those that only the partition itself can tell (see `guard`)."""
@@ -175,8 +182,18 @@ class Replay:
         now = _read_at(record, external=self._ticked.external)
         told_late = fact.time < now and header(record, BACKLOG_HEADER) is not None
         # Live, what had come up by then is parked: where it was decided at once, its line says so.
-        self._books[whose] = self._heart.read(book, fact, now, backlog=told_late or not self._ticked.external)
-        self._settle_in(self._books[whose])
+        after = self._heart.read(book, fact, now, backlog=told_late or not self._ticked.external)
+        self._books[whose] = after
+        self._remember(book, after)
+        self._settle_in(after)
+
+    def _remember(self, book: Book, after: Book) -> None:
+        """Keep what the book knows no longer where the old one does: across topics it was read in another order."""
+        if len(book.seen) < len(after.seen) or book.seen == after.seen:
+            return
+        oldest = book.seen[:HASH_BYTES]
+        if oldest in self._known(book.id):
+            self._forgotten.setdefault(book.id, set()).add(oldest)
 
     def _fact(self, record: Record) -> Fact | None:
         if self._is_refused(record):

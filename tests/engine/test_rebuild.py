@@ -18,7 +18,7 @@ from app.contract.instants import DAY, HOUR, MINUTE, SECOND, Instant, parse_inst
 from app.dev.provider import history as provider_history
 from app.dev.provider import span
 from app.domain import keys
-from app.domain.book import invoice_of, pack, pending_of, tally_of
+from app.domain.book import SEEN, invoice_of, pack, pending_of, tally_of
 from app.domain.companies import EarlierZone
 from app.domain.rules import Rule, Rulebook
 from app.domain.switches import Guard, Kill, Switches
@@ -28,7 +28,7 @@ from app.engine.guard import Allowance
 from app.engine.inputs import Fetch, Inputs
 from app.engine.memory import Sent
 from app.engine.records import COMMIT_KEY, PlainRecord, decode_commit, encode_commit
-from app.engine.ticks import read_tick
+from app.engine.ticks import MILLISECOND, read_tick
 from app.rebuild.difference import account_id
 from app.rebuild.partition import Rebuild, Remains, Result, SnapshotInMaking
 from app.rebuild.replay import Refusal, ReplayError, refusals
@@ -117,6 +117,7 @@ def test_made_anew_the_rows_are_those_that_a_lane_has_made(history: History, sli
     result = rebuilt(logs, history.rulebook, left(run_a_lane(logs, history.rulebook, Bounds(slice=slice_))))
     assert not result.comparison.found
     assert not result.undecided
+    assert not result.kept
 
 
 @pytest.fixture(scope="module")
@@ -211,11 +212,14 @@ def doctored(rows: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     return {key: pack(replace(invoice, balance=invoice.balance + 1))}
 
 
-def test_a_row_that_cannot_be_read_is_made_anew(logs: Logs, rulebook: Rulebook) -> None:
+@pytest.mark.parametrize(("kind", "fields"), [(b"/invoice/", ("all",)), (b"/seen", ("events",))])
+def test_a_row_that_cannot_be_read_is_made_anew(
+    logs: Logs, rulebook: Rulebook, kind: bytes, fields: tuple[str, ...]
+) -> None:
     found = left(run_a_lane(logs, rulebook))
-    key = next(key for key in found.rows if b"/invoice/" in key)
+    key = next(key for key in found.rows if kind in key)
     result = rebuilt(logs, rulebook, Left(found.rows | {key: b"\x01\xc1"}, found.sent))
-    assert [(each.key, each.fields) for each in result.comparison.found] == [(key, ("all",))]
+    assert [(each.key, each.fields) for each in result.comparison.found] == [(key, fields)]
     assert result.comparison.changes() == {key: found.rows[key]}
 
 
@@ -267,12 +271,46 @@ def open_accounts(office: Office, numbers: Iterable[int], **invoice: Any) -> Non
     office.run()
 
 
+def fail_payments(office: Office, account: str, count: int) -> None:
+    office.tell(*(a_payment(office.now, account=account, payment_id=f"p{n}") for n in range(count)))
+    office.run()
+
+
 def make_billing_anew(office: Office) -> None:
     """Delete the topic, and have workers go on at the beginning of the new one."""
     office.logs[NAMES.billing] = []
     commit = decode_commit(office.store.get(COMMIT_KEY) or b"")
     moved = replace(commit, positions=commit.positions | {NAMES.billing: 0})
     office.store.write({COMMIT_KEY: encode_commit(moved)}, office.store.offset)
+
+
+def test_where_a_topic_was_made_anew_accounts_with_events_of_the_old_one_keep_their_rows(office: Office) -> None:
+    """Some have events of both, one of them so many that it knows none of the old topic's; all others come out."""
+    open_accounts(office, range(40))
+    pass_time(office, "2026-06-02 00:00")
+    make_billing_anew(office)
+    open_accounts(office, range(35, 60), due_on="2026-05-29", grace_days=1)
+    pass_time(office, "2026-06-02 00:10")
+    fail_payments(office, "a39", SEEN)
+    pass_time(office, "2026-06-03 12:00")
+    result = rebuilt(office.logs, office.rulebook, left(office), live=True)
+    assert result.kept == {f"a{number}" for number in range(40)}
+    assert not result.comparison.found
+    assert not result.undecided
+
+
+def test_topics_that_hold_everything_tell_accounts_with_more_events_than_are_known(office: Office) -> None:
+    """Also where one was read after those that are older by their time: across topics it is the first, made anew."""
+    open_accounts(office, (1, 2))
+    told = written(an_event("portal.contact.password_changed", office.now, contact_id="fin"))
+    early = PlainRecord(NAMES.portal, 0, 0, office.now // MILLISECOND, b"a1", told)
+    office.now += MINUTE
+    fail_payments(office, "a1", SEEN + 20)
+    office.logs[NAMES.portal].append(early)
+    office.run()
+    pass_time(office, "2026-06-01 01:00")
+    result = rebuilt(office.logs, office.rulebook, left(office), live=True)
+    assert not result.kept
 
 
 def test_a_letter_of_the_topic_before_refuses_no_record_of_the_one_that_was_made_anew(office: Office) -> None:
@@ -291,6 +329,7 @@ def test_a_letter_of_the_topic_before_refuses_no_record_of_the_one_that_was_made
     letters = [(letter.offset, letter.field) for letter in office.dead_letters()]
     assert letters == [*((offset, "data.company_id") for offset in range(3)), (3, "time")]
     result = rebuilt(office.logs, office.rulebook, left(office), live=True)
+    assert not result.kept
     assert not result.comparison.found
 
 
