@@ -76,6 +76,11 @@ def new_book(account_id: str, done: Instant) -> Book:
     return Book(Account(account_id, done=done))
 
 
+def hashes_in(seen: bytes) -> frozenset[bytes]:
+    """Return the hashes that `Book.seen` strings together."""
+    return frozenset(seen[at : at + HASH_BYTES] for at in range(0, len(seen), HASH_BYTES))
+
+
 @lru_cache(maxsize=1 << 10)
 def _digest(source: str, event_id: str) -> bytes:
     return blake2b(f"{source}\0{event_id}".encode(), digest_size=HASH_BYTES).digest()

@@ -11,11 +11,11 @@ from app.contract.instants import Instant
 from app.domain import keys
 from app.domain.account import Account
 from app.domain.book import (
-    HASH_BYTES,
     Book,
     account_of,
     card_of,
     decided_of,
+    hashes_in,
     invoice_of,
     pending_of,
     tally_of,
@@ -145,8 +145,7 @@ def _account(key: bytes, value: bytes, reached: Instant) -> Account:
 def _seen(key: bytes, value: bytes, reached: Instant) -> frozenset[bytes]:
     """Leave out the order: topics do not tell it across topics."""
     del reached
-    hashes = bytes(unpacked(key, value))
-    return frozenset(hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES))
+    return hashes_in(bytes(unpacked(key, value)))
 
 
 def _decided(key: bytes, value: bytes, reached: Instant) -> Any:

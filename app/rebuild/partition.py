@@ -1,12 +1,12 @@
 """One partition's state as its journal has it, and made anew from its topics."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
 from app.contract.instants import Instant
 from app.domain import keys
-from app.domain.book import HASH_BYTES, SEEN, UnknownFormatError, unpacked
+from app.domain.book import HASH_BYTES, SEEN, UnknownFormatError, hashes_in, unpacked
 from app.domain.rules import Rulebook
 from app.domain.switches import Guard
 from app.engine.filing import index_keys
@@ -21,7 +21,7 @@ from app.engine.txn import Txn
 from app.rebuild.difference import Comparison, account_id
 from app.rebuild.judge import Undecided
 from app.rebuild.memory import Memory
-from app.rebuild.replay import Place, Replay, Ticked
+from app.rebuild.replay import Place, Refusal, Replay, Ticked, of_present_topics
 from app.streams.opening import GROWN_KEY
 
 ENGINE = b"~"
@@ -64,6 +64,21 @@ class Snapshot(Struct):
             return reached_by(cursor, account) if aside is None else aside.clock
 
         return reached
+
+    def books(self) -> Iterator[str]:
+        """Yield the ids of all books that know an event."""
+        for key in self.rows:
+            if key.startswith(b"account/") and key.endswith(b"/seen"):
+                yield keys.parse_row(key)[1]
+
+    def events(self, book: str) -> frozenset[bytes]:
+        """Return the hashes of the last events that the book knows; none where its row cannot be read."""
+        key = keys.seen_row(book)
+        try:
+            seen = bytes(unpacked(key, self.rows[key]))
+        except (KeyError, UnknownFormatError):
+            return frozenset()
+        return frozenset() if len(seen) % HASH_BYTES else hashes_in(seen)
 
     def _only(self, prefix: bytes) -> Txn:
         store = MemoryStore(index_keys)
@@ -116,7 +131,7 @@ class Rebuild:
         *,
         lag: Instant,
         external: bool,
-        refused: Collection[Place] = (),
+        refused: Mapping[Place, Refusal] | None = None,
         remains: Remains | None = None,
         belongs: Callable[[str], bool] = lambda owner: True,  # noqa: ARG005
     ) -> None:
@@ -124,7 +139,7 @@ class Rebuild:
         self.snapshot = snapshot
         self.remains = remains or Remains()
         self.memory = Memory(rulebook, snapshot.reached)
-        self._arguments = rulebook, Ticked(marks, lag, external), refused, belongs
+        self._arguments = rulebook, Ticked(of_present_topics(marks), lag, external), refused or {}, belongs
         self._replay: Replay | None = None
 
     @property
@@ -141,23 +156,24 @@ class Rebuild:
                 guard=self.snapshot.guard(rulebook),
                 refused=refused,
                 belongs=belongs,
+                known=self.snapshot.events,
             )
         return self._replay
 
     def compared(self) -> "Result":
         """Return what the rows of old and those made anew do not agree in, all facts having been read."""
-        books = self.replay.finish()
+        self.replay.finish()
         rulebook, *_ = self._arguments
         rows = dict(self.replay.rows())
         comparison = Comparison(self.snapshot.rows, rows, self.snapshot.reached_by(), rulebook.companies)
-        accounts, kept = self._kept(comparison, {book: each.seen for book, each in books.items()})
+        accounts, kept = self._kept(comparison)
         if kept:
             comparison = comparison.keeping(lambda key: key in kept)
         return Result(comparison, frozenset(accounts), tuple(self.replay.undecided), self.replay.facts)
 
-    def _kept(self, comparison: Comparison, seen: Mapping[str, bytes]) -> tuple[Collection[str], Collection[bytes]]:
+    def _kept(self, comparison: Comparison) -> tuple[Collection[str], Collection[bytes]]:
         """Return the accounts that topics no longer tell, and all keys that keep their rows."""
-        accounts = _begun_before(self.snapshot.rows, seen) if self.remains.topics else set()
+        accounts = self._begun_before()
         differing = {each.key for each in comparison.found}
         kept = {key for key in differing if account_id(key) in accounts}
         if accounts:
@@ -165,6 +181,20 @@ class Rebuild:
         if self.remains.decisions:
             kept |= {each.key for each in comparison.of("decided", "only old")}
         return accounts, kept
+
+    def _begun_before(self) -> Collection[str]:
+        """Return the accounts of which the old rows know an event that was not read, or so many that they may.
+
+        That they may counts only where something is missing: topics that hold everything tell them, too.
+        """
+        unread, full = set(), set()
+        for book in self.snapshot.books():
+            events = self.snapshot.events(book)
+            if not events <= self.replay.events(book):
+                unread.add(book)
+            elif len(events) == SEEN:
+                full.add(book)
+        return unread | full if unread or self.remains.topics else set()
 
 
 class Result(Struct, frozen=True):
@@ -174,23 +204,3 @@ class Result(Struct, frozen=True):
     kept: frozenset[str]
     undecided: tuple[Undecided, ...]
     facts: int
-
-
-def _begun_before(rows: Mapping[bytes, bytes], seen: Mapping[str, bytes]) -> Collection[str]:
-    """Return the accounts of which the old rows know an event that was not read, or so many that they may."""
-    kept = set()
-    for key, value in rows.items():
-        if not key.startswith(b"account/") or not key.endswith(b"/seen"):
-            continue
-        account = keys.parse_row(key)[1]
-        try:
-            old = _hashes(bytes(unpacked(key, value)))
-        except UnknownFormatError:
-            old = set()
-        if len(old) >= SEEN or not old <= _hashes(seen.get(account, b"")):
-            kept.add(account)
-    return kept
-
-
-def _hashes(seen: bytes) -> set[bytes]:
-    return {seen[at : at + HASH_BYTES] for at in range(0, len(seen), HASH_BYTES)}

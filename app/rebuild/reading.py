@@ -16,7 +16,7 @@ from app.engine.records import ID_HEADER, Commit, PlainRecord, Record, header
 from app.engine.ticks import MILLISECOND, TickMark, read_tick
 from app.errors import WhimbrelError
 from app.rebuild.partition import Rebuild, Remains, Result, Snapshot, SnapshotInMaking
-from app.rebuild.replay import Place
+from app.rebuild.replay import Place, Refusal, refusals
 from app.streams.client import newest, opened_consumer, stretch
 from app.streams.names import Names
 from app.streams.partitioner import partition_of
@@ -88,7 +88,10 @@ async def rebuilt(plan: Plan, partition: int, end: int | None = None) -> tuple[S
             if belongs((record.key or b"").decode()):
                 rebuild.memory.take(record.key, record.value or b"")
         await _read_facts(consumer, plan, partition, rebuild, begins)
-        return snapshot, rebuild.compared()
+        result = rebuild.compared()
+        if result.kept and not plan.keep_missing:
+            raise _missing(f"  partition {partition}: events of {len(result.kept):,} accounts, which no topic holds")
+        return snapshot, result
 
 
 async def _snapshot(consumer: AIOKafkaConsumer, here: TopicPartition, end: int | None) -> Snapshot | None:
@@ -114,12 +117,7 @@ async def _begins(
             f"  partition {partition}: what its accounts had in others, before there were {snapshot.partitions}"
         )
     if lines and not plan.keep_missing:
-        raise MissingError(
-            "what a part of the state was made of is not there any more:\n"
-            + "\n".join(lines)
-            + "\naccounts with events among these, and decisions without a line, cannot be rebuilt; with --keep-missing"
-            " they keep the rows that they have, and the others are rebuilt"
-        )
+        raise _missing(*lines)
     ends = await consumer.end_offsets([TopicPartition(topic, partition) for topic in plan.inputs])
     for (topic, _), end in ends.items():
         position = snapshot.commit.positions.get(topic, 0)
@@ -138,6 +136,15 @@ async def _begins(
     return begins, Remains(topics, plan.names.decisions in removed)
 
 
+def _missing(*lines: str) -> MissingError:
+    return MissingError(
+        "what a part of the state was made of is not there any more:\n"
+        + "\n".join(lines)
+        + "\naccounts with events among these, and decisions without a line, cannot be rebuilt; with --keep-missing"
+        " they keep the rows that they have, and the others are rebuilt"
+    )
+
+
 async def _marks(consumer: AIOKafkaConsumer, plan: Plan, partition: int, commit: Commit) -> list[TickMark]:
     """Return the ticks that there are up to the snapshot's."""
     here = TopicPartition(plan.names.ticks, partition)
@@ -149,12 +156,10 @@ async def _marks(consumer: AIOKafkaConsumer, plan: Plan, partition: int, commit:
     return [mark for mark in marks if mark.tick.instant <= cursor.instant]
 
 
-async def _refused(consumer: AIOKafkaConsumer, plan: Plan, partition: int, commit: Commit) -> set[Place]:
+async def _refused(consumer: AIOKafkaConsumer, plan: Plan, partition: int, commit: Commit) -> Mapping[Place, Refusal]:
     """Return the places of the records that were dead-lettered."""
-    letters = [
-        _letter(record.value or b"") async for record in _told(consumer, plan.names.dead_letters, partition, commit)
-    ]
-    return {(letter.topic, letter.offset) for letter in letters if letter.topic in plan.inputs}
+    told = _told(consumer, plan.names.dead_letters, partition, commit)
+    return refusals([(record.key, _letter(record.value or b"")) async for record in told])
 
 
 async def _told(consumer: AIOKafkaConsumer, topic: str, partition: int, commit: Commit) -> AsyncIterator[Record]:

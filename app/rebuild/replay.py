@@ -5,18 +5,20 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from app.contract.codec import Fact, decode
 from app.contract.errors import ContractError, UnknownType
-from app.contract.instants import Instant, parse_instant
+from app.contract.instants import MINUTE, Instant, parse_instant
 from app.domain import keys
-from app.domain.book import Book, changes, new_book, pack
+from app.domain.book import HASH_BYTES, Book, changes, hashes_in, new_book, pack
 from app.domain.calendar import local_day
 from app.domain.decide import ON_TIME
 from app.domain.rules import Rulebook
 from app.domain.switches import Guard
+from app.engine.dead_letters import DeadLetter
 from app.engine.heart import Heart, book_of
 from app.engine.poison import NOT_OF_THE_INPUT, reason_of
 from app.engine.records import BACKLOG_HEADER, NOW_HEADER, Record, header
@@ -35,6 +37,23 @@ class ReplayError(WhimbrelError):
 
 Place = tuple[str, int]
 """A record of the partition: its topic and offset."""
+
+
+SKEW = MINUTE
+"""So far a worker's clock may be behind whoever set a record's timestamp."""
+
+
+class Refusal(NamedTuple):
+    """The key of a record that was dead-lettered, and when it was."""
+
+    key: bytes | None
+    at: Instant
+
+
+def refusals(letters: Iterable[tuple[bytes | None, DeadLetter]]) -> dict[Place, Refusal]:
+    """Return the newest of each place, of letters behind their keys; one that closes another refuses nothing."""
+    refused = [(key, told) for key, told in letters if told.state == "open"]
+    return {(told.topic, told.offset): Refusal(key, parse_instant(told.at)) for key, told in refused}
 
 
 class Ticked(Struct, frozen=True):
@@ -63,6 +82,16 @@ class Ticked(Struct, frozen=True):
         return instant
 
 
+def of_present_topics(marks: Sequence[TickMark]) -> Sequence[TickMark]:
+    """Return the marks with 0 for the end of a topic that later ended lower: it was made anew, and had nothing yet."""
+    found: list[TickMark] = []
+    later: Mapping[str, int] = {}
+    for mark in reversed(marks):
+        later = {topic: end if end <= later.get(topic, end) else 0 for topic, end in mark.ends.items()}
+        found.append(mark._replace(ends=later))
+    return found[::-1]
+
+
 class Home(Struct, frozen=True):
     """What an account's zone goes by from `since` on: its own, else that of its company."""
 
@@ -83,24 +112,28 @@ class Replay:
         live_since: Instant | None,
         reached: Callable[[str], Instant],
         guard: Guard,
-        refused: Collection[Place] = (),
-        belongs: Callable[[str], bool] = lambda owner: True,  # noqa: ARG005
+        refused: Mapping[Place, Refusal],
+        belongs: Callable[[str], bool],
+        known: Callable[[str], Collection[bytes]],
     ) -> None:
         """`reached` gives before which instant all of an account's moments have come up.
 
         `refused` are the places of records that were dead-lettered; `belongs` says of an account's or user's id whether
-        the partition is its own.
+        the partition is its own; `known` gives the hashes of the events that a book of the old rows knows.
         """
         self._companies = rulebook.companies
         self._memory = memory
         self._ticked = ticked
         self._refused = refused
         self._belongs = belongs
+        self._known = known
         self._reached = reached
         self._judge = Recollection(rulebook, memory, guard, ticked.decided_at)
         self._heart = Heart(rulebook, NEVER if live_since is None else live_since, memory, judge=self._judge)
         self._books: dict[str, Book] = {}
         self._homes: dict[str, list[Home]] = {}
+        self._forgotten: dict[str, set[bytes]] = {}
+        self._begun: dict[str, Instant] = {}
         self.facts = 0
         self.passed_over = 0
 
@@ -119,12 +152,16 @@ class Replay:
                 else:
                     self._read(fact, record)
 
-    def finish(self) -> Mapping[str, Book]:
-        """Let every clock run to the cursor; return the books."""
+    def finish(self) -> None:
+        """Let every clock run to the cursor."""
         for account, book in self._books.items():
             with _told(f"account {keys.owner(account)}"):
                 self._books[account] = self._judge.settled(self._heart.advance(book, self._reached(account), None))
-        return self._books
+
+    def events(self, book: str) -> frozenset[bytes]:
+        """Return the hashes of a book's events that were read: of the last, and of earlier ones that old rows know."""
+        found = self._books.get(book)
+        return frozenset() if found is None else hashes_in(found.seen) | self._forgotten.get(book, set())
 
     def rows(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield all rows, but for those that only the partition itself can tell (see `guard`)."""
@@ -145,17 +182,38 @@ class Replay:
         now = _read_at(record, external=self._ticked.external)
         told_late = fact.time < now and header(record, BACKLOG_HEADER) is not None
         # Live, what had come up by then is parked: where it was decided at once, its line says so.
-        self._books[whose] = self._heart.read(book, fact, now, backlog=told_late or not self._ticked.external)
-        self._settle_in(self._books[whose])
+        after = self._heart.read(book, fact, now, backlog=told_late or not self._ticked.external)
+        self._books[whose] = after
+        self._remember(book, after)
+        self._settle_in(after)
+
+    def _remember(self, book: Book, after: Book) -> None:
+        """Keep what the book knows no longer where the old one does: across topics it was read in another order."""
+        if len(book.seen) < len(after.seen) or book.seen == after.seen:
+            return
+        oldest = book.seen[:HASH_BYTES]
+        if oldest in self._known(book.id):
+            self._forgotten.setdefault(book.id, set()).add(oldest)
 
     def _fact(self, record: Record) -> Fact | None:
-        if (record.topic, record.offset) in self._refused:
+        if self._is_refused(record):
             return None
         try:
             fact = decode(record.value, record.key, record.headers)
         except (ContractError, UnknownType):
             return None
         return fact if self._belongs(fact.subject) else None
+
+    def _is_refused(self, record: Record) -> bool:
+        """Whether it was dead-lettered, and not another at that place of a topic that was deleted since.
+
+        A letter of that one is older than the first record of this one. That record's time is taken for all: of others,
+        those that are refused more than any, a publisher's clock may be ahead.
+        """
+        if record.topic not in self._begun:
+            self._begun[record.topic] = _read_at(record, external=self._ticked.external)
+        letter = self._refused.get((record.topic, record.offset))
+        return letter is not None and letter.key == record.key and letter.at + SKEW >= self._begun[record.topic]
 
     def _settle_in(self, book: Book) -> None:
         details = book.account.details

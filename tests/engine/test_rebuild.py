@@ -4,7 +4,9 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,23 +14,24 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from app.config.check import load_dir
-from app.contract.instants import DAY, HOUR, MINUTE, SECOND, Instant
+from app.contract.instants import DAY, HOUR, MINUTE, SECOND, Instant, parse_instant
 from app.dev.provider import history as provider_history
 from app.dev.provider import span
 from app.domain import keys
-from app.domain.book import invoice_of, pack, pending_of, tally_of
+from app.domain.book import SEEN, invoice_of, pack, pending_of, tally_of
 from app.domain.companies import EarlierZone
 from app.domain.rules import Rule, Rulebook
 from app.domain.switches import Guard, Kill, Switches
 from app.engine.batch import Bounds
+from app.engine.dead_letters import DeadLetter
 from app.engine.guard import Allowance
 from app.engine.inputs import Fetch, Inputs
 from app.engine.memory import Sent
-from app.engine.records import COMMIT_KEY, PlainRecord
-from app.engine.ticks import read_tick
+from app.engine.records import COMMIT_KEY, PlainRecord, decode_commit, encode_commit
+from app.engine.ticks import MILLISECOND, read_tick
 from app.rebuild.difference import account_id
 from app.rebuild.partition import Rebuild, Remains, Result, SnapshotInMaking
-from app.rebuild.replay import ReplayError
+from app.rebuild.replay import Refusal, ReplayError, refusals
 from app.simulate.run import Pause, Span
 from app.triggers import REGISTRY
 from app.triggers.base import Coming, Present
@@ -88,8 +91,8 @@ def rebuilt(
     assert snapshot is not None
     positions = snapshot.commit.positions
     marks = [read_tick(record) for record in logs[NAMES.ticks][: positions[NAMES.ticks]]]
-    letters = [json.loads(value) for _, value in found.values(NAMES.dead_letters)]
-    refused = {(letter["topic"], letter["offset"]) for letter in letters}
+    letters = [(key, msgspec.json.decode(value, type=DeadLetter)) for key, value in found.values(NAMES.dead_letters)]
+    refused = refusals(letters)
     remains = Remains(tuple(begin or ()), decisions=decisions > 0)
     rebuild = Rebuild(
         rulebook, snapshot, marks, lag=10 * SECOND, external=not live, refused=refused, remains=remains, belongs=belongs
@@ -114,6 +117,7 @@ def test_made_anew_the_rows_are_those_that_a_lane_has_made(history: History, sli
     result = rebuilt(logs, history.rulebook, left(run_a_lane(logs, history.rulebook, Bounds(slice=slice_))))
     assert not result.comparison.found
     assert not result.undecided
+    assert not result.kept
 
 
 @pytest.fixture(scope="module")
@@ -208,11 +212,14 @@ def doctored(rows: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     return {key: pack(replace(invoice, balance=invoice.balance + 1))}
 
 
-def test_a_row_that_cannot_be_read_is_made_anew(logs: Logs, rulebook: Rulebook) -> None:
+@pytest.mark.parametrize(("kind", "fields"), [(b"/invoice/", ("all",)), (b"/seen", ("events",))])
+def test_a_row_that_cannot_be_read_is_made_anew(
+    logs: Logs, rulebook: Rulebook, kind: bytes, fields: tuple[str, ...]
+) -> None:
     found = left(run_a_lane(logs, rulebook))
-    key = next(key for key in found.rows if b"/invoice/" in key)
+    key = next(key for key in found.rows if kind in key)
     result = rebuilt(logs, rulebook, Left(found.rows | {key: b"\x01\xc1"}, found.sent))
-    assert [(each.key, each.fields) for each in result.comparison.found] == [(key, ("all",))]
+    assert [(each.key, each.fields) for each in result.comparison.found] == [(key, fields)]
     assert result.comparison.changes() == {key: found.rows[key]}
 
 
@@ -243,6 +250,94 @@ def test_live_too_the_rows_come_out_whatever_is_held(rulebook: Rulebook, forgott
     result = rebuilt(logs, office.rulebook, found, live=True)
     assert not result.comparison.found
     assert not result.undecided
+
+
+@pytest.fixture
+def office() -> Office:
+    """Of live mode, with a rule of days and one of events."""
+    return Office(a_rulebook(a_rule("invoice_past_due_for_days", x=1), a_rule("payment_failed")))
+
+
+def pass_time(office: Office, until: str) -> None:
+    while office.now < at(until):
+        office.run_until(min(office.now + 10 * MINUTE, at(until)))
+
+
+def open_accounts(office: Office, numbers: Iterable[int], **invoice: Any) -> None:
+    """Tell of accounts with an invoice each, a day late."""
+    for number in numbers:
+        then, account = office.now - DAY, f"a{number}"
+        office.tell(account_event(then, account=account), invoice_event(then, account=account, **invoice))
+    office.run()
+
+
+def fail_payments(office: Office, account: str, count: int) -> None:
+    office.tell(*(a_payment(office.now, account=account, payment_id=f"p{n}") for n in range(count)))
+    office.run()
+
+
+def make_billing_anew(office: Office) -> None:
+    """Delete the topic, and have workers go on at the beginning of the new one."""
+    office.logs[NAMES.billing] = []
+    commit = decode_commit(office.store.get(COMMIT_KEY) or b"")
+    moved = replace(commit, positions=commit.positions | {NAMES.billing: 0})
+    office.store.write({COMMIT_KEY: encode_commit(moved)}, office.store.offset)
+
+
+def test_where_a_topic_was_made_anew_accounts_with_events_of_the_old_one_keep_their_rows(office: Office) -> None:
+    """Some have events of both, one of them so many that it knows none of the old topic's; all others come out."""
+    open_accounts(office, range(40))
+    pass_time(office, "2026-06-02 00:00")
+    make_billing_anew(office)
+    open_accounts(office, range(35, 60), due_on="2026-05-29", grace_days=1)
+    pass_time(office, "2026-06-02 00:10")
+    fail_payments(office, "a39", SEEN)
+    pass_time(office, "2026-06-03 12:00")
+    result = rebuilt(office.logs, office.rulebook, left(office), live=True)
+    assert result.kept == {f"a{number}" for number in range(40)}
+    assert not result.comparison.found
+    assert not result.undecided
+
+
+def test_topics_that_hold_everything_tell_accounts_with_more_events_than_are_known(office: Office) -> None:
+    """Also where one was read after those that are older by their time: across topics it is the first, made anew."""
+    open_accounts(office, (1, 2))
+    told = written(an_event("portal.contact.password_changed", office.now, contact_id="fin"))
+    early = PlainRecord(NAMES.portal, 0, 0, office.now // MILLISECOND, b"a1", told)
+    office.now += MINUTE
+    fail_payments(office, "a1", SEEN + 20)
+    office.logs[NAMES.portal].append(early)
+    office.run()
+    pass_time(office, "2026-06-01 01:00")
+    result = rebuilt(office.logs, office.rulebook, left(office), live=True)
+    assert not result.kept
+
+
+def test_a_letter_of_the_topic_before_refuses_no_record_of_the_one_that_was_made_anew(office: Office) -> None:
+    """Of its own records those stay refused whose publisher's clock is ahead."""
+    office.tell(*(account_event(office.now, company_id="nobody") for _ in range(2)))
+    pass_time(office, "2026-06-01 01:00")
+    office.tell(account_event(office.now, account="a7", company_id="nobody"))
+    office.run()
+    make_billing_anew(office)
+    open_accounts(office, (1,))
+    office.tell(account_event(office.now, account="a2"))
+    now, office.now = office.now, office.now + HOUR
+    office.tell(a_payment(office.now))
+    office.now = now
+    pass_time(office, "2026-06-01 03:00")
+    letters = [(letter.offset, letter.field) for letter in office.dead_letters()]
+    assert letters == [*((offset, "data.company_id") for offset in range(3)), (3, "time")]
+    result = rebuilt(office.logs, office.rulebook, left(office), live=True)
+    assert not result.kept
+    assert not result.comparison.found
+
+
+def test_a_letter_says_when_its_record_was_refused_and_not_when_it_was_closed() -> None:
+    letter = DeadLetter(topic=NAMES.billing, partition=0, offset=3, field="time", reason="", at="2026-06-01T00:00:00Z")
+    closed = replace(letter, state="dropped", at="2026-06-02T00:00:00Z")
+    place, refusal = (NAMES.billing, 3), Refusal(b"a1", parse_instant(letter.at))
+    assert refusals([(b"a1", letter), (b"a1", closed)]) == {place: refusal}
 
 
 def test_where_partitions_have_grown_who_left_is_passed_over_and_who_came_keeps_the_rows(

@@ -16,13 +16,14 @@ from app.dev.mailbox import Mailbox
 from app.domain.book import account_of, pack
 from app.domain.rules import Rulebook
 from app.rebuild.partition import Result
-from app.rebuild.reading import Plan, rebuilt
+from app.rebuild.reading import MissingError, Plan, rebuilt
 from app.rebuild.switching import switched, writer_of
 from app.streams import rewriting
 from app.streams.journal import JournalWriter
 from app.streams.names import Names
 from app.streams.rewriting import append, fenced, patient
 from app.triggers import REGISTRY
+from tests.faults.altered import make_anew
 from tests.kafka.house import House
 from tests.kafka.system import PARTITIONS, System, came, comparable, ending, wanted_mails
 from tests.kafka.waiting import eventually
@@ -61,9 +62,9 @@ class Doubted(House):
             async with fenced(writer_of(self.plan, self.app, partition, patience)) as (writer, _):
                 await append(writer, changes, found[0].written)
 
-    async def switch(self) -> list[Result | None]:
+    async def switch(self, plan: Plan | None = None) -> list[Result | None]:
         async with patient(self.system.bootstrap) as patience:
-            return [await switched(self.plan, self.app, partition, patience) for partition in range(PARTITIONS)]
+            return [await switched(plan or self.plan, self.app, each, patience) for each in range(PARTITIONS)]
 
 
 @pytest.fixture
@@ -213,3 +214,37 @@ async def test_a_running_worker_is_shut_out_of_the_partition(
             await house.switch()
             await house.publish(house.played[house.half :])
             assert await asyncio.to_thread(system.workers["one"].process.wait, 60) != 0
+
+
+async def test_of_a_topic_that_was_made_anew_nothing_is_put_in_place_unless_what_is_missing_is_kept(
+    kafka: DevKafka, names: Names, tmp_path: Path, config: Config, appended: set[str]
+) -> None:
+    async with Mailbox() as mailbox:
+        system = System(kafka.bootstrap, names, tmp_path, mailbox.port)
+        house = Doubted(system, config)
+        with ending(system):
+            await system.prepare(config)
+            system.start("one")
+            await house.publish(house.played[: house.half])
+            await eventually(house.worked_off, 120)
+            await system.workers.leave("one")
+            await make_anew(kafka.bootstrap, names, names.billing)
+            system.start("one", WHIMBREL_LOST_INPUT="go_on")
+            await eventually(lambda: is_ready(system, "one"), 60)
+            await house.publish(house.played[house.half :])
+            await eventually(house.worked_off, 120)
+            await system.workers.leave("one")
+        before = await house.ends(names.book_journal)
+        appended.clear()
+        with pytest.raises(MissingError, match=r"(?s)partition 0: events of \d+ accounts,.*--keep-missing"):
+            await rebuilt(house.plan, 0)
+        assert not appended
+        assert await house.ends(names.book_journal) == before
+        plan = replace(house.plan, keep_missing=True)
+        results = await house.switch(plan)
+        assert [None if each is None else each.comparison.found for each in results] == [[]] * PARTITIONS
+        assert all(each is not None and each.kept for each in results)
+
+
+async def is_ready(system: System, name: str) -> bool:
+    return system.workers.ready(name)
