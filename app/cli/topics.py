@@ -42,8 +42,8 @@ def grow(
 ) -> None:
     """Give all topics more partitions, and move every account's state to its new one.
 
-    Publishers are paused, everything is worked off and the workers of both apps are stopped before, or it is refused.
-    Broken off, run it again: it goes on. Workers refuse to start until it is done.
+    Publishers are paused, everything is worked off, no dead letter is open and the workers of both apps are stopped
+    before, or it is refused. Broken off, run it again: it goes on. Workers refuse to start until it is done.
     """
     if not yes:
         typer.confirm("This ends every worker that runs. Are all publishers paused?", abort=True, err=True)

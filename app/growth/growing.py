@@ -24,6 +24,7 @@ from app.growth.forwarding import Forwarding
 from app.growth.journals import Table, head, unread, unsent
 from app.growth.placing import first_commit, lowest, misplaced, totals_of, with_own_clocks
 from app.streams.client import TopicMissingError, opened_admin, opened_consumer, opened_producer
+from app.streams.dead_letters import Wanted, letters, matching
 from app.streams.journal import JournalWriter
 from app.streams.names import Names
 from app.streams.opening import GROWN_KEY, MOVING_KEY
@@ -33,6 +34,8 @@ from app.streams.rewriting import Changes, append, batches, fenced
 
 CREATE_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 0.05
+NAMED: Final = 10
+"""Dead letters that are named; of more their number is said."""
 MARKED: Final = b"marked"
 """Workers are shut out, nothing was moved yet."""
 MOVING: Final = b"moving"
@@ -102,6 +105,7 @@ class _Growth:
         async with AsyncExitStack() as stack:
             await self._shut_out(stack, counts)
             if not marks:
+                await self._check_letters()
                 await self._check_drained()
             if MOVED not in marks:
                 await self._add(stack, counts)
@@ -139,6 +143,7 @@ class _Growth:
 
     async def _check(self, partitions: int) -> None:
         """Look whether everything can be moved, before anybody is shut out."""
+        await self._check_letters()
         for table in self._plan.tables:
             for partition in range(partitions):
                 found = await head(self._consumer, table, partition)
@@ -149,6 +154,19 @@ class _Growth:
                     )
                 _check_places(table, partition, found.rows, partitions)
         await self._check_drained()
+
+    async def _check_letters(self) -> None:
+        """A letter names its partition, and a replay goes there: its account would be in another one by then."""
+        found = matching(await letters(self._plan.bootstrap, self._plan.names), Wanted())
+        if found:
+            named = [letter.name for letter in found[:NAMED]]
+            more = [f"and {len(found) - NAMED:,} more"] if len(found) > NAMED else []
+            raise GrowthError(
+                f"dead letters are open ({len(found):,}), and after this a replay would go where their accounts were"
+                " before. See: whimbrel dead-letters list; replay them and let the workers read them, or drop them (a"
+                " parked account goes on being tried, whatever becomes of its letter), then run this again\n  "
+                + "\n  ".join(named + more)
+            )
 
     async def _check_drained(self) -> None:
         waiting = await self._waiting(lambda table: table.drained)

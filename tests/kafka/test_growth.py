@@ -13,6 +13,7 @@ from app.cli.topics import growth_plan
 from app.config.check import Config, load_dir
 from app.dev.kafka import DevKafka
 from app.dev.mailbox import Mailbox
+from app.engine.dead_letters import DeadLetter, encode_letter
 from app.engine.records import COMMIT_KEY, REPLAY_HEADER, Commit, decode_commit, header
 from app.growth import growing
 from app.growth.forwarding import Forwarding
@@ -20,6 +21,7 @@ from app.growth.growing import Grown, GrowthError
 from app.growth.journals import Table, Unread
 from app.growth.placing import owner_of_attempt, owner_of_book_row
 from app.streams import client
+from app.streams.dead_letters import drop, letters
 from app.streams.journal import JournalWriter
 from app.streams.names import Names
 from app.streams.opening import MOVING_KEY
@@ -54,6 +56,11 @@ async def grow(
         return await growing.grow(growth_plan(current, partitions), patience, told.append)
 
 
+async def drop_letters(system: System) -> None:
+    known = await letters(system.bootstrap, system.names)
+    await drop(system.bootstrap, system.names, list(known.values()), "2026-06-10T14:00:00Z", "ann", "a test")
+
+
 @pytest.fixture
 def config() -> Config:
     return load_dir(Path(__file__).parents[2] / "deploy" / "config", REGISTRY)
@@ -77,6 +84,7 @@ async def test_half_a_history_on_four_partitions_the_other_half_on_six(
             await mailbox.wait_for(lambda box: box.total >= sent, 90)
             for name in ("one", "two", "sender"):
                 await system.workers.leave(name)
+            await drop_letters(system)
             await broken_off_again_and_again(house, monkeypatch)
             grown = await grow(system, MORE, "external")
             assert grown is not None
@@ -132,6 +140,7 @@ async def test_what_is_not_worked_off_is_named_and_nobody_is_shut_out(
             await house.publish(house.played[: house.half])
             await eventually(house.worked_off, 120)
             await system.workers.leave("one")
+            await drop_letters(system)
             await house.publish(house.played[house.half : house.half + 200])
             with pytest.raises(GrowthError, match=r"billing.events\[[0-3]\]: [1-9][0-9,]* records are not processed"):
                 await grow(system, MORE, "external")
@@ -371,6 +380,37 @@ async def test_what_is_published_before_there_are_partitions_is_read_first_where
             await stop(system)
             assert await grow(system, FEW_MORE, "timer") is not None
         assert await nobody_is_left_behind(system)
+
+
+def a_letter(names: Names, offset: int) -> bytes:
+    at, reason = "2026-06-10T13:00:00Z", "handler: KeyError"
+    return encode_letter(DeadLetter(topic=names.billing, partition=0, offset=offset, field="", reason=reason, at=at))
+
+
+async def test_open_dead_letters_refuse_it_before_anybody_is_shut_out_and_not_one_that_was_begun(
+    kafka: DevKafka, names: Names, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Mailbox() as mailbox:
+        system = System(kafka.bootstrap, names, tmp_path, mailbox.port, FEW)
+        with ending(system):
+            await live(system)
+            await eventually(lambda: all_is_read(system), 90)
+            await append(system, names.dead_letters, *(a_letter(names, offset) for offset in range(12)))
+            with pytest.raises(GrowthError, match=r"open \(12\)(.|\n)*billing.events/0/9\n  and 2 more$"):
+                await grow(system, FEW_MORE, "timer")
+            await tell(system, FEW, payments("after"))
+            await decided(system, mailbox, "after")
+            await drop_letters(system)
+            await stop(system)
+            with monkeypatch.context() as patched:
+                amid("_create", system, patched, dies=True)
+                with pytest.raises(Killed):
+                    await grow(system, FEW_MORE, "timer")
+            await append(system, names.dead_letters, a_letter(names, 12))
+            await append(system, names.billing, b"nobody's", key=None)
+            assert await grow(system, FEW_MORE, "timer") is not None
+        (copy,) = [each for each in await client.read(kafka.bootstrap, names.replays) if each.key is None]
+        assert (copy.partition, copy.value) == (0, b"nobody's"), "what has no key stays in its partition"
 
 
 async def test_what_cannot_be_sent_on_stops_it_and_keeps_workers_out(
