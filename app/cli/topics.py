@@ -42,8 +42,8 @@ def grow(
 ) -> None:
     """Give all topics more partitions, and move every account's state to its new one.
 
-    Publishers are paused, everything is worked off and the workers of both apps are stopped before, or it is refused.
-    Broken off, run it again: it goes on. Workers refuse to start until it is done.
+    Publishers are paused, everything is worked off, no dead letter is open and the workers of both apps are stopped
+    before, or it is refused. Broken off, run it again: it goes on. Workers refuse to start until it is done.
     """
     if not yes:
         typer.confirm("This ends every worker that runs. Are all publishers paused?", abort=True, err=True)
@@ -53,7 +53,7 @@ def grow(
         print(f"all topics have {partitions} partitions, and nothing is left to move")
     else:
         print(f"{len(grown.accounts):,} accounts and users have moved with {grown.rows:,} rows: start the workers with")
-        print(f"WHIMBREL_PARTITIONS={partitions}, then whoever publishes")
+        print(f"WHIMBREL_PARTITIONS={partitions}, then whoever publishes, anew, so that it sees the new number")
 
 
 async def _grow(current: settings.Settings, partitions: int) -> Grown | None:
@@ -67,12 +67,15 @@ def growth_plan(current: settings.Settings, partitions: int) -> Plan:
     triggers, sender = bootstrap.triggers(current), bootstrap.sender(current)
     return Plan(
         bootstrap=current.kafka,
+        names=names,
         topics=[topic.name for topic in topics.table(names, partitions, 1) if topic.name != names.config],
         tables=[
             Table(
                 app=triggers.app,
                 journal=triggers.journal,
                 owner_of=owner_of_book_row,
+                # A played history takes no replays.
+                forwarded=() if triggers.external else (*names.facts, names.replays),
                 drained=triggers.read if triggers.external else triggers.merged,
                 read=triggers.read,
                 clocked=True,
@@ -87,4 +90,5 @@ def growth_plan(current: settings.Settings, partitions: int) -> Plan:
         ],
         partitions=partitions,
         now=clock.now(),
+        go_on=current.lost_input == "go_on",
     )

@@ -1,7 +1,8 @@
 """More partitions, in place: every account's rows move to the journal of its new partition.
 
 Nothing is lost and nothing repeated, wherever it is broken off: journals that are being worked on are marked, workers
-refuse those, and a second run goes on. Rows are in their new journal, acknowledged, before they leave the old one.
+refuse those, and a second run goes on. Rows are in their new journal, acknowledged, before they leave the old one. Once
+partitions were added no worker may have a journal before all is moved: it would take facts for those of new accounts.
 """
 
 import asyncio
@@ -19,10 +20,13 @@ from app.domain.book import pack
 from app.engine.records import Commit, Cursor, encode_commit
 from app.engine.totals import ROW as TOTALS_ROW
 from app.errors import WhimbrelError
+from app.growth.forwarding import Forwarding
 from app.growth.journals import Table, head, unread, unsent
 from app.growth.placing import first_commit, lowest, misplaced, totals_of, with_own_clocks
-from app.streams.client import TopicMissingError, opened_admin, opened_consumer
+from app.streams.client import TopicMissingError, opened_admin, opened_consumer, opened_producer
+from app.streams.dead_letters import Wanted, letters, matching
 from app.streams.journal import JournalWriter
+from app.streams.names import Names
 from app.streams.opening import GROWN_KEY, MOVING_KEY
 from app.streams.partitioner import partition_of
 from app.streams.patience import Patience
@@ -30,9 +34,14 @@ from app.streams.rewriting import Changes, append, batches, fenced
 
 CREATE_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 0.05
+NAMED: Final = 10
+"""Dead letters that are named; of more their number is said."""
 MARKED: Final = b"marked"
 """Workers are shut out, nothing was moved yet."""
 MOVING: Final = b"moving"
+MOVED: Final = b"moved"
+"""All rows are where they belong; workers may have some of the journals again."""
+STEPS: Final = (None, MARKED, MOVING, MOVED)
 
 
 class GrowthError(WhimbrelError):
@@ -43,10 +52,13 @@ class Plan(Struct, frozen=True, kw_only=True):
     """What is to grow: `topics` are all that have the one partition count."""
 
     bootstrap: str
+    names: Names
     topics: Sequence[str]
     tables: Sequence[Table]
     partitions: int
     now: Instant
+    go_on: bool = False
+    """Without input that retention has removed before it was read (`WHIMBREL_LOST_INPUT`)."""
 
 
 class Grown(Struct):
@@ -57,9 +69,15 @@ class Grown(Struct):
 
 
 async def grow(plan: Plan, patience: Patience, tell: Callable[[str], None]) -> Grown | None:
-    """Grow all topics to `plan.partitions`; None where there is nothing to do. Raises GrowthError, OvertakenError.
+    """Grow all topics to `plan.partitions`; None where there is nothing to do.
 
-    No worker may run and nobody may publish; what is still to be worked off first is said.
+    No worker may run and nobody may publish; what is still to be worked off first is said. What is published all the
+    same once partitions were added is forwarded, and how much of which topic is told.
+
+    Raises:
+        GrowthError: Something is to be done first.
+        OvertakenError: A worker was started meanwhile.
+        StateUnusableError: Retention has removed what was published meanwhile, and `plan.go_on` is not set.
     """
     async with opened_consumer(plan.bootstrap) as consumer:
         return await _Growth(plan, patience, consumer, tell).run()
@@ -87,19 +105,34 @@ class _Growth:
         async with AsyncExitStack() as stack:
             await self._shut_out(stack, counts)
             if not marks:
+                await self._check_letters()
                 await self._check_drained()
-            await self._mark(old, MARKED)
-            if old < wanted:
-                await self._create(counts)
-                await self._shut_out(stack, dict.fromkeys(counts, wanted))
-            if MOVING not in marks:
-                await self._still_drained()
-            await self._mark(wanted, MOVING)
-            for table in self._plan.tables:
-                await self._prepare(table)
-                await self._move(table)
+            if MOVED not in marks:
+                await self._add(stack, counts)
+                if MOVING not in marks:
+                    await self._check_bound()
+                await self._regroup()
+            await self._forward()
             await self._unmark({GROWN_KEY: b"%d" % wanted})
         return self._grown
+
+    async def _add(self, stack: AsyncExitStack, counts: Mapping[str, int]) -> None:
+        """Add partitions, under marks: as long as there are none workers may still have the journals back."""
+        old, wanted = min(counts.values()), self._plan.partitions
+        await self._mark(old, MARKED)
+        if max(counts.values()) < wanted:
+            await self._check_once_more()
+        if old < wanted:
+            await self._create(counts)
+            await self._shut_out(stack, dict.fromkeys(counts, wanted))
+
+    async def _regroup(self) -> None:
+        """Move all rows where they belong."""
+        await self._mark(self._plan.partitions, MOVING)
+        for table in self._plan.tables:
+            await self._prepare(table)
+            await self._move(table)
+        await self._mark(self._plan.partitions, MOVED)
 
     async def _marks(self, counts: Mapping[str, int]) -> set[bytes]:
         """Return what an earlier run has left in the journals."""
@@ -110,6 +143,7 @@ class _Growth:
 
     async def _check(self, partitions: int) -> None:
         """Look whether everything can be moved, before anybody is shut out."""
+        await self._check_letters()
         for table in self._plan.tables:
             for partition in range(partitions):
                 found = await head(self._consumer, table, partition)
@@ -121,18 +155,50 @@ class _Growth:
                 _check_places(table, partition, found.rows, partitions)
         await self._check_drained()
 
+    async def _check_letters(self) -> None:
+        """A letter names its partition, and a replay goes there: its account would be in another one by then."""
+        found = matching(await letters(self._plan.bootstrap, self._plan.names), Wanted())
+        if found:
+            named = [letter.name for letter in found[:NAMED]]
+            more = [f"and {len(found) - NAMED:,} more"] if len(found) > NAMED else []
+            raise GrowthError(
+                f"dead letters are open ({len(found):,}), and after this a replay would go where their accounts were"
+                " before. See: whimbrel dead-letters list; replay them and let the workers read them, or drop them (a"
+                " parked account goes on being tried, whatever becomes of its letter), then run this again\n  "
+                + "\n  ".join(named + more)
+            )
+
     async def _check_drained(self) -> None:
-        waiting = await self._waiting()
+        waiting = await self._waiting(lambda table: table.drained)
         if waiting:
             raise GrowthError(
                 "not everything is worked off; pause whoever publishes, let the workers run until nothing of this is"
                 " left, stop them, then run this again\n  " + "\n  ".join(waiting)
             )
 
-    async def _waiting(self) -> list[str]:
+    async def _check_once_more(self) -> None:
+        """Look a last time for what was published, while nothing is changed yet."""
+        try:
+            await self._check_drained()
+        except GrowthError:
+            await self._unmark({})
+            raise
+
+    async def _check_bound(self) -> None:
+        """Look for what only workers write, and cannot have written since they were shut out."""
+        waiting = await self._waiting(lambda table: table.bound)
+        if waiting:
+            raise GrowthError(
+                "something came after the workers were shut out that must be read where it lies; nothing was moved yet,"
+                " and workers stay shut out. Find out what has written it, then run this again\n  "
+                + "\n  ".join(waiting)
+            )
+
+    async def _waiting(self, topics_of: Callable[[Table], Sequence[str]]) -> list[str]:
         waiting = []
         for table, partition, commit in await self._commits():
-            waiting += await unread(self._consumer, table, partition, commit)
+            for (topic, _), begin, end in await unread(self._consumer, topics_of(table), partition, commit):
+                waiting.append(f"{topic}[{partition}]: {end - begin:,} records are not processed yet")
             waiting += await unsent(self._consumer, partition, commit)
             if commit.cursor is not None and commit.cursor.after is not None:
                 waiting.append(f"{table.journal}[{partition}]: a tick is half done")
@@ -160,11 +226,11 @@ class _Growth:
                     self._writers[place] = writer
 
     async def _mark(self, partitions: int, mark: bytes) -> None:
-        """From now on workers refuse these journals; what says `MOVING` once goes on saying so."""
+        """From now on workers refuse these journals; a mark gives way to that of a later step alone."""
         for table in self._plan.tables:
             for partition in range(partitions):
                 found = await head(self._consumer, table, partition)
-                if found.written is not None and found.mark not in (mark, MOVING):
+                if found.written is not None and STEPS.index(found.mark) < STEPS.index(mark):
                     await self._append(table, partition, {MOVING_KEY: mark}, found.written)
 
     async def _create(self, counts: Mapping[str, int]) -> None:
@@ -178,17 +244,6 @@ class _Growth:
                 raise GrowthError(f"created, but not seen for {CREATE_SECONDS:.0f} s: run this again")
             await asyncio.sleep(LOOK_SECONDS)
         self._tell(f"{len(new)} topics have {wanted} partitions")
-
-    async def _still_drained(self) -> None:
-        """Look for facts that came after all: they lie where their account is, as long as nothing was moved."""
-        waiting = await self._waiting()
-        if waiting:
-            await self._unmark({})
-            raise GrowthError(
-                "something was published while the topics grew; nothing was moved yet. Keep whoever publishes paused,"
-                " start the workers until nothing of this is left, stop them, then run this again\n  "
-                + "\n  ".join(waiting)
-            )
 
     async def _prepare(self, table: Table) -> None:
         """Give every partition of the table the same cursor, and every account its own clock where it was further."""
@@ -241,6 +296,30 @@ class _Growth:
         """Append changes with the partition's commit record as it stands."""
         for batch in batches(changes, lambda key: table.owner_of(key) or ""):
             await self._append(table, partition, batch, commit)
+
+    async def _forward(self) -> None:
+        """Send on what was published meanwhile, where it lies in a partition that its account has left.
+
+        A position passes over it only once its copy is acknowledged: broken off in between it is copied again, and
+        known as the event that it is. All ends are asked for first: copies lie behind them, and are to be read.
+        """
+        lanes = [
+            (table, partition, commit, await unread(self._consumer, table.forwarded, partition, commit))
+            for table, partition, commit in await self._commits()
+        ]
+        async with opened_producer(self._plan.bootstrap) as producer:
+            forwarding = Forwarding(
+                self._consumer, producer, self._patience, self._plan.names.replays, self._plan.partitions
+            )
+            for table, partition, commit, left in lanes:
+                passed = {
+                    each.here.topic: each.end for each in left if await forwarding.copied(each, go_on=self._plan.go_on)
+                }
+                if passed:
+                    moved = replace(commit, positions=commit.positions | passed)
+                    await self._append(table, partition, {}, encode_commit(moved))
+        for topic, count in forwarding.copies.items():
+            self._tell(f"{topic}: {count:,} records came meanwhile; copies of them are where their accounts are now")
 
     async def _unmark(self, said: Changes) -> None:
         """Let workers have the journals again."""

@@ -1,7 +1,7 @@
 """The journals of the two apps while partitions grow: who may write them, how far they are, what is unfinished."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Struct
@@ -22,11 +22,26 @@ class Table(Struct, frozen=True, kw_only=True):
     app: str
     journal: str
     owner_of: Owner
+    forwarded: Sequence[str] = ()
+    """Topics of which what is unread can be read by another partition's lane: copies of it go there."""
     drained: Sequence[str]
-    """Topics of which everything must have been read before anything is moved."""
+    """Topics of which everything must have been read before partitions are added, `forwarded` among them."""
     read: Sequence[str]
     """Topics for which a commit record has a position."""
     clocked: bool = False
+
+    @property
+    def bound(self) -> Sequence[str]:
+        """Topics of which nothing may be unread when rows move: they are drained, and not forwarded."""
+        return [topic for topic in self.drained if topic not in self.forwarded]
+
+
+class Unread(NamedTuple):
+    """What a lane has still to read of a topic: the offsets from `begin` to `end`, exclusive."""
+
+    here: TopicPartition
+    begin: int
+    end: int
 
 
 class Head(Struct, frozen=True):
@@ -58,14 +73,12 @@ async def head(consumer: AIOKafkaConsumer, table: Table, partition: int) -> Head
     return Head({key: value for key, value in rows.items() if not key.startswith(ENGINE)}, written, mark)
 
 
-async def unread(consumer: AIOKafkaConsumer, table: Table, partition: int, commit: Commit) -> list[str]:
-    """Say what the partition's lane has still to read."""
-    here = [TopicPartition(topic, partition) for topic in table.drained]
-    ends = await consumer.end_offsets(here)
-    left = {tp.topic: end - commit.positions.get(tp.topic, 0) for tp, end in ends.items()}
-    return [
-        f"{topic}[{partition}]: {count:,} records are not processed yet" for topic, count in left.items() if count > 0
-    ]
+async def unread(consumer: AIOKafkaConsumer, topics: Sequence[str], partition: int, commit: Commit) -> list[Unread]:
+    """Return what the partition's lane has still to read of these topics, by now, in their order."""
+    places = [TopicPartition(topic, partition) for topic in topics]
+    ends = await consumer.end_offsets(places) if places else {}
+    left = [Unread(here, commit.positions.get(here.topic, 0), ends[here]) for here in places]
+    return [each for each in left if each.begin < each.end]
 
 
 async def unsent(consumer: AIOKafkaConsumer, partition: int, commit: Commit) -> list[str]:

@@ -5,4 +5,9 @@ from aiokafka.partitioner import murmur2
 
 def partition_of(owner: str, partitions: int) -> int:
     """Return the partition of everything about the account or user."""
-    return int(murmur2(owner.encode()) & 0x7FFFFFFF) % partitions
+    return partition_of_key(owner.encode(), partitions)
+
+
+def partition_of_key(key: bytes, partitions: int) -> int:
+    """Return the partition of a record with this key."""
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
