@@ -12,9 +12,10 @@ from app.engine.batch import Bounds
 from app.engine.decider import Decider
 from app.engine.handler import LaneAccess
 from app.engine.inputs import Fetch, Inputs
-from app.engine.lane import Lane, Ports
+from app.engine.lane import Lane
 from app.engine.memory import MemoryJournal, MemoryOutputs, MemoryStore
 from app.engine.pace import Pace
+from app.engine.ports import Ports
 from app.engine.records import (
     BACKLOG_HEADER,
     COMMIT_KEY,

@@ -6,10 +6,8 @@ is raised on the way leaves open how far it came: the process must end, and the 
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from app import metrics
@@ -17,9 +15,9 @@ from app.contract.instants import Instant, parse_instant
 from app.engine.batch import Batch, Bounds, Work
 from app.engine.handler import Companion, Handler, View
 from app.engine.inputs import Fetch, Inputs
-from app.engine.pace import Pace, begun, is_behind
+from app.engine.pace import begun, is_behind
 from app.engine.poison import NOT_OF_THE_INPUT, NotAloneError, reason_of, set_aside
-from app.engine.ports import BatchTooLargeError, Journal, JournalIntrudedError, OutputLog, StateUnusableError, Store
+from app.engine.ports import BatchTooLargeError, JournalIntrudedError, Ports, StateUnusableError
 from app.engine.records import COMMIT_KEY, FROM_HEADER, Commit, Cursor, Record, Tick, encode_commit, header
 from app.engine.ticks import MILLISECOND, Ticks
 from app.engine.txn import Txn
@@ -33,22 +31,6 @@ TOO_LARGE = "too_large: its outcome does not fit into one journal batch"
 
 class LaneStoppedError(Exception):
     """The lane has ended; what was to be applied is for the partition's next owner."""
-
-
-class Ports(Struct, frozen=True, kw_only=True):
-    """One lane's outside."""
-
-    store: Store
-    journal: Journal
-    outputs: OutputLog
-    clock: Callable[[], Instant]
-    monotonic: Callable[[], float]
-    may_decide: Callable[[], bool] = lambda: True
-    """False holds back facts and ticks: the configuration in force or the time is not known well enough."""
-    pace: Pace | None = None
-    """How fast a tick may catch up; None: as fast as it can."""
-    config: Callable[[], int] = lambda: -1
-    """Offset of the configuration in force."""
 
 
 class Lane:

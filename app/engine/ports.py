@@ -1,8 +1,12 @@
 """What the engine asks of the outside: a store, a journal, a log for outputs. Adapters are in app/streams."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from msgspec import Struct
+
+from app.contract.instants import Instant
+from app.engine.pace import Pace
 from app.engine.records import Output
 from app.engine.txn import Rows
 from app.errors import WhimbrelError
@@ -61,3 +65,19 @@ class OutputLog(Protocol):
 
         Each bears a header `whimbrel-id` of `batch`, a slash and its index in `outputs`.
         """
+
+
+class Ports(Struct, frozen=True, kw_only=True):
+    """One lane's outside."""
+
+    store: Store
+    journal: Journal
+    outputs: OutputLog
+    clock: Callable[[], Instant]
+    monotonic: Callable[[], float]
+    may_decide: Callable[[], bool] = lambda: True
+    """False holds back facts and ticks: the configuration in force or the time is not known well enough."""
+    pace: Pace | None = None
+    """How fast a tick may catch up; None: as fast as it can."""
+    config: Callable[[], int] = lambda: -1
+    """Offset of the configuration in force."""

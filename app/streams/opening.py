@@ -15,9 +15,9 @@ from app import clock
 from app.engine.batch import Bounds
 from app.engine.handler import Handler
 from app.engine.inputs import Inputs
-from app.engine.lane import Lane, Ports
+from app.engine.lane import Lane
 from app.engine.pace import CatchUp
-from app.engine.ports import StateUnusableError
+from app.engine.ports import Ports, StateUnusableError
 from app.engine.records import COMMIT_KEY, Commit, decode_commit
 from app.engine.ticks import Ticks
 from app.streams.config_reader import ConfigReader

@@ -15,10 +15,11 @@ from app.engine.dead_letters import DeadLetter
 from app.engine.decider import Decider
 from app.engine.guard import Allowance, Guarding
 from app.engine.inputs import Fetch, Inputs
-from app.engine.lane import Lane, Ports
+from app.engine.lane import Lane
 from app.engine.memory import MemoryJournal, MemoryOutputs, MemoryStore
 from app.engine.outbox import Notification, encode
 from app.engine.pace import Pace
+from app.engine.ports import Ports
 from app.engine.records import COMMIT_KEY, Commit, PlainRecord, decode_commit
 from app.engine.ticks import Ticks
 from app.streams.names import Names

@@ -11,9 +11,10 @@ from app.contract.instants import SECOND
 from app.engine.batch import Bounds
 from app.engine.handler import Handler
 from app.engine.inputs import Fetch, Inputs
-from app.engine.lane import Lane, Ports
+from app.engine.lane import Lane
 from app.engine.memory import MemoryJournal, MemoryOutputs, MemoryStore
 from app.engine.pace import CatchUp
+from app.engine.ports import Ports
 from app.engine.records import COMMIT_KEY, Commit, Output, PlainRecord, Record, decode_commit
 from app.engine.ticks import Ticks
 from tests.seams import SeamedLane

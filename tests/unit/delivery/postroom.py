@@ -15,10 +15,11 @@ from app.delivery.render import Renderer
 from app.delivery.sender import Sender
 from app.dev.mailbox import Mailbox
 from app.dev.previews import a_notification
-from app.engine import lane as engine
+from app.engine import ports as engine
 from app.engine.dead_letters import DeadLetter
 from app.engine.handler import LaneAccess
 from app.engine.inputs import Fetch, Inputs
+from app.engine.lane import Lane
 from app.engine.memory import MemoryOutputs, MemoryStore
 from app.engine.outbox import Delivery, Notification, decode_notification, encode
 from app.engine.records import COMMIT_KEY, Commit, PlainRecord, decode_commit
@@ -166,7 +167,7 @@ class Postroom:
             self,
         )
 
-    def _lane(self, sender: Sender) -> engine.Lane:
+    def _lane(self, sender: Sender) -> Lane:
         writer = SenderWriter(self.journal, self.points)
         for offset in range(self.store.offset + 1, len(self.journal.records)):
             self.store.write(dict([self.journal.records[offset]]), offset)
