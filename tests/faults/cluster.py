@@ -33,6 +33,7 @@ AGAIN_SECONDS = 1.0
 END_SECONDS = 12.0
 """A worker promises to end within 10 s of SIGTERM."""
 ENDS = "CRITICAL app.streams.worker: ends: "
+ASSIGNED, RUNS = "assigned partitions=", re.compile(r"lane runs.*partition=(\d+)")
 KILLED, TERMINATED, FAILED = 128 + signal.SIGKILL, 128 + signal.SIGTERM, 1
 
 
@@ -154,6 +155,11 @@ class Workers:
     def life(self, name: str) -> str:
         """Return the log of a worker's newest life."""
         return self.log(name).read_bytes()[self._workers[name].begins :].decode(errors="replace")
+
+    def lanes(self, name: str) -> set[int]:
+        """Return the partitions whose lanes run in a worker, as it logs; it is at work if there are any."""
+        alive = self._workers[name].process.running
+        return {int(each) for each in RUNS.findall(self.life(name).rpartition(ASSIGNED)[2])} if alive else set()
 
     def ready(self, name: str) -> bool:
         """Whether the worker says so: it is in its group, and all of its partitions are restored."""

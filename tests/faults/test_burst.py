@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import re
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -32,13 +31,6 @@ KILLS = 5
 SECONDS = 180.0
 """For a share of a burst to be committed, and for what is left of it in the end to be worked off."""
 AMID = "lanes running"
-ASSIGNED, RUNS = " assigned ", re.compile(r"lane runs.*partition=(\d+)")
-
-
-def running(workers: Workers, name: str) -> set[str]:
-    """Return the partitions whose lanes run in this worker, as it logs."""
-    alive = workers[name].process.running
-    return set(RUNS.findall(workers.life(name).rpartition(ASSIGNED)[2])) if alive else set()
 
 
 def kill(workers: Workers, app: str) -> Fault:
@@ -46,7 +38,7 @@ def kill(workers: Workers, app: str) -> Fault:
 
     async def fault(chance: random.Random) -> str:
         name = await workers.up(chance.choice(workers.names(app)))
-        lanes = running(workers, name)
+        lanes = workers.lanes(name)
         await asyncio.to_thread(workers.kill, name)
         return f"{name}, {len(lanes)} {AMID}" if lanes else name
 
@@ -55,7 +47,7 @@ def kill(workers: Workers, app: str) -> Fault:
 
 async def all_lanes_run(stage: Stage, app: str) -> None:
     async def run() -> bool:
-        return sum(len(running(stage.workers, name)) for name in stage.workers.names(app)) == PARTITIONS
+        return sum(len(stage.workers.lanes(name)) for name in stage.workers.names(app)) == PARTITIONS
 
     await eventually(run, SECONDS)
 

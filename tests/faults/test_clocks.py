@@ -2,7 +2,6 @@
 
 import dataclasses
 import random
-import re
 from pathlib import Path
 from typing import Any
 
@@ -89,13 +88,13 @@ async def test_a_clock_that_is_an_hour_fast(kafka: DevKafka, names: Names, tmp_p
         run.nemesis.note("clock an hour fast", "fast")
 
         async def has_partitions_and_says_why_it_does_nothing() -> bool:
-            return bool(lanes(run, "fast")) and "clock" in run.workers.readiness("fast")
+            return bool(run.workers.lanes("fast")) and "clock" in run.workers.readiness("fast")
 
         await eventually(has_partitions_and_says_why_it_does_nothing, 60)
         run.load = live.speak(load, live.second_after(clock.now()), seed(), accounts=100)
         speaking = run.beside(live.publish(kafka.bootstrap, names, run.load))
         await run.becomes(0.1)
-        owned = lanes(run, "fast")
+        owned = run.workers.lanes("fast")
         decided = {int(output.split(b"/")[1]) for output in run.watch.decided}
         assert decided, "the other one decides"
         assert not decided & owned
@@ -130,11 +129,6 @@ async def test_a_sender_whose_clock_is_an_hour_slow(kafka: DevKafka, names: Name
         run.workers.start("right", "sender")
         await speaking
         await run.finish(unknown=False)
-
-
-def lanes(run: Run, name: str) -> set[int]:
-    """Return the partitions that the worker has had in its present life."""
-    return {int(number) for number in re.findall(r"lane runs.*partition=(\d+)", run.workers.life(name))}
 
 
 async def test_a_first_start_on_two_years_of_history(kafka: DevKafka, names: Names, tmp_path: Path) -> None:

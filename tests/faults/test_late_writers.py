@@ -90,7 +90,7 @@ async def takes_over(run: Run, name: str) -> None:
     run.workers.start(name)
 
     async def runs() -> bool:
-        return run.workers.logged(name).count("lane runs") >= PARTITIONS
+        return len(run.workers.lanes(name)) == PARTITIONS
 
     await eventually(runs, 60)
 

@@ -87,7 +87,7 @@ async def test_another_configuration_comes_amid_work_and_one_dies_before_it_know
         run.begin(triggers=2, senders=1)
 
         async def all_work() -> bool:
-            return all("lane runs" in run.workers.life(name) for name in run.workers.names("triggers"))
+            return all(map(run.workers.lanes, run.workers.names("triggers")))
 
         await eventually(all_work, 60)
         playing = run.play(20, first)

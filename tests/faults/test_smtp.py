@@ -47,10 +47,7 @@ def at_work(run: Run, playing: "asyncio.Task[None]", fault: Fault) -> Fault:
 
     async def waiting(chance: random.Random) -> str:
         async def all_work() -> bool:
-            workers = run.workers
-            return playing.done() or all(
-                workers[name].process.running and "lane runs" in workers.life(name) for name in workers.names("sender")
-            )
+            return playing.done() or all(map(run.workers.lanes, run.workers.names("sender")))
 
         await eventually(all_work, 120)
         return await fault(chance)

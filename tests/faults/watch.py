@@ -74,6 +74,10 @@ class Watch:
         """Return how many batches both apps have committed."""
         return sum(lane.commits for lane in self._lanes.values())
 
+    def committed(self, journal: str) -> dict[int, int]:
+        """Return how many batches that journal's lanes have committed, by partition."""
+        return {partition: lane.commits for (topic, partition), lane in self._lanes.items() if topic == journal}
+
     def positions(self, journal: str) -> dict[int, dict[str, int]]:
         """Return the positions of that journal's lanes, by partition."""
         return {
