@@ -53,6 +53,8 @@ class Load:
     """Applied in the middle, in place of `config`: all versions of all rules."""
     beside: int = 0
     """Records that a scenario publishes by itself, none of which is a fact: each must become a dead letter."""
+    instead: frozenset[str] = frozenset()
+    """Final outcomes that may stand for a mail: see `verifier.mails`."""
 
     @property
     def whole(self) -> Config:

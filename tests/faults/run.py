@@ -226,7 +226,9 @@ class Run(Stage):
 
     def _judged(self, found: Evidence, wrong: list[str]) -> Result:
         missing, extra = verifier.decisions(self.load.expected, found.decisions)
-        mails = verifier.mails(self.load.expected, self.relay.accepted, found.deliveries, found.attempted)
+        mails = verifier.mails(
+            self.load.expected, self.relay.accepted, found.deliveries, found.attempted, self.load.instead
+        )
         differences = [
             line for each in found.state for line in verifier.state(each.place, each.journal, each.copies, each.index)
         ]

@@ -8,7 +8,7 @@ import pytest
 from app.delivery.message import local_part
 from tests.engine.counting import Counting
 from tests.faults import verifier
-from tests.faults.verifier import Copy, JournalRecord, Mails
+from tests.faults.verifier import UNSENT, Copy, JournalRecord, Mails
 
 KEY = "late|a1|invoice:1|c1|email"
 OTHER = "late|a2|invoice:2|c2|email"
@@ -24,10 +24,13 @@ def delivery(key: str, outcome: str = "accepted") -> dict[str, Any]:
 
 
 def judged(
-    accepted: dict[str, int], *deliveries: dict[str, Any], attempted: frozenset[str] = frozenset({KEY, OTHER})
+    accepted: dict[str, int],
+    *deliveries: dict[str, Any],
+    attempted: frozenset[str] = frozenset({KEY, OTHER}),
+    instead: frozenset[str] = frozenset(),
 ) -> Mails:
     counts = {local_part(key): count for key, count in accepted.items()}
-    return verifier.mails(EXPECTED, counts, deliveries, attempted)
+    return verifier.mails(EXPECTED, counts, deliveries, attempted, instead)
 
 
 def test_equal_decisions_differ_neither_way_whatever_their_order() -> None:
@@ -78,10 +81,18 @@ def test_an_unknown_outcome_that_was_never_attempted_is_wrong() -> None:
     assert found.wrong == [f"unknown outcome, but never attempted: {OTHER}"]
 
 
-def test_a_refused_mail_is_explained_unless_the_relay_took_it() -> None:
-    refused = (delivery(KEY), delivery(OTHER, "rejected"))
-    assert judged({KEY: 1}, *refused) == Mails(expected=2, accepted=1)
-    assert judged({KEY: 1, OTHER: 1}, *refused).wrong == [f"taken by the relay, but reported as rejected: {OTHER}"]
+@pytest.mark.parametrize("outcome", sorted(UNSENT))
+def test_an_unsent_mail_is_lost_unless_its_outcome_may_stand_for_it(outcome: str) -> None:
+    said = (delivery(KEY), delivery(OTHER, outcome))
+    lost = [f"never taken by the relay: {OTHER} ({outcome})"]
+    assert judged({KEY: 1}, *said, instead=frozenset({outcome})) == Mails(expected=2, accepted=1)
+    assert judged({KEY: 1}, *said).lost == lost
+    assert judged({KEY: 1}, *said, instead=UNSENT - {outcome}).lost == lost
+
+
+def test_an_unsent_mail_that_the_relay_took_is_wrong() -> None:
+    found = judged({KEY: 1, OTHER: 1}, delivery(KEY), delivery(OTHER, "withdrawn"), instead=UNSENT)
+    assert found.wrong == [f"taken by the relay, but reported as withdrawn: {OTHER}"]
 
 
 def test_two_last_words_are_wrong() -> None:
