@@ -7,7 +7,8 @@ installs failpoints, is `("tests.faults.worker",)`.
 
 Faults: `kill`, `term`, `stop`, `cont`. `supervise` (a task) starts whatever has ended again, as a supervisor does, and
 keeps a list of ends with exit status and last log line; what `leave` or `rest` has ended stays away. `finish` ends all
-of them and names those that hang.
+of them and names those that hang. `unexplained(ends)` names what has ended otherwise than it was struck or asked to, or
+for another reason than those that the scenario expects: see reasons.py.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from app.dev.process import Process
+from tests.faults.reasons import INTRUDED, NEVER
 
 APP_COMMAND = ("app", "worker")
 LOOK_SECONDS = 0.1
@@ -32,9 +34,11 @@ AGAIN_SECONDS = 1.0
 """Before a worker that has ended by itself is started again."""
 END_SECONDS = 12.0
 """A worker promises to end within 10 s of SIGTERM."""
+STARTS = "INFO app.streams.worker: starts"
 ENDS = "CRITICAL app.streams.worker: ends: "
 ASSIGNED, RUNS = "assigned partitions=", re.compile(r"lane runs.*partition=(\d+)")
-KILLED, TERMINATED, FAILED = 128 + signal.SIGKILL, 128 + signal.SIGTERM, 1
+STOPPED, FAILED = 0, 1
+KILLED, TERMINATED = 128 + signal.SIGKILL, 128 + signal.SIGTERM
 
 
 @dataclass
@@ -52,6 +56,9 @@ class Worker:
     """When it was asked to end; the time for which it was stopped after that does not count."""
     stopped: float = 0.0
     """When it was stopped last."""
+    killed: bool = False
+    noted: bool = False
+    """Whether its end is in the list of ends."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +73,18 @@ class Ended:
     last: str
     seconds: float | None = None
     """How long after it was asked to end; None: it was not."""
+    killed: bool = False
+    """Whether it was sent SIGKILL."""
+    begun: bool = False
+    """Whether it had said that it starts: SIGTERM kills none that has."""
 
-    @property
-    def explained(self) -> bool:
-        """Whether it was killed, was asked to and did so in good order, or says in words why it ended."""
-        if self.status in {KILLED, TERMINATED}:
-            return True
-        said = ENDS in self.last or self.last.rpartition("\n")[2].startswith("error: ")
-        return self.seconds is not None if self.status == 0 else said and "Traceback" not in self.last
+    def explained(self, ends: str = NEVER) -> bool:
+        """Whether it was killed, was asked to end and did so in good order, or gives one of the reasons `ends`."""
+        asked = self.seconds is not None
+        if self.status == FAILED:
+            said = ENDS in self.last or self.last.rpartition("\n")[2].startswith("error: ")
+            return said and re.search(ends, self.last) is not None and "Traceback" not in self.last
+        return {KILLED: self.killed, TERMINATED: asked and not self.begun, STOPPED: asked}.get(self.status, False)
 
     @property
     def in_time(self) -> bool:
@@ -188,6 +199,7 @@ class Workers:
 
     def kill(self, name: str) -> None:
         """End a worker as a crash would."""
+        self._workers[name].killed = True
         self._workers[name].process.kill()
 
     def term(self, name: str) -> None:
@@ -247,22 +259,35 @@ class Workers:
                 self.start(worker.name, worker.app)
 
     def _note(self, worker: Worker) -> int:
-        status = worker.process.wait()
-        seconds = None if worker.asked is None else time.monotonic() - worker.asked
-        life = self.life(worker.name)
-        last = life[life.rfind(ENDS) :] if ENDS in life else life.rstrip()[-1_000:]
-        self.ended.append(Ended(worker.name, status or 0, last, seconds))
-        return status or 0
+        """Put an end on the list, unless it is there, and return its status."""
+        status = worker.process.wait() or STOPPED
+        with self._changing:
+            known, worker.noted = worker.noted, True
+        if not known:
+            seconds = None if worker.asked is None else time.monotonic() - worker.asked
+            life = self.life(worker.name)
+            last = life[life.rfind(ENDS) :] if ENDS in life else life.rstrip()[-1_000:]
+            self.ended.append(Ended(worker.name, status, last, seconds, worker.killed, STARTS in life))
+        return status
 
-    def unexplained(self) -> list[str]:
-        """Return a line for each end that was nobody's doing and that does not say why, or that took too long."""
+    def unexplained(self, ends: str = NEVER) -> list[str]:
+        """Return a line for each end that was nobody's doing and has none of the reasons `ends`, or took too long.
+
+        Also for each word of an intrusion in any life's log, unless that is among the reasons.
+        """
         silent = [
-            f"{each.name} ended with {each.status} and did not say why: {each.last}"
+            f"{each.name} ended with {each.status} for no reason that was to be expected: {each.last}"
             for each in self.ended
-            if not each.explained
+            if not each.explained(ends)
         ]
         late = [f"{each.name} ended {each.seconds:.0f} s after SIGTERM" for each in self.ended if not each.in_time]
-        return silent + late
+        intruded = [
+            f"{name} was intruded upon: {line}"
+            for name in self._workers
+            for line in self.logged(name).splitlines()
+            if INTRUDED in line and not re.search(ends, line)
+        ]
+        return silent + late + intruded
 
     def finish(self, seconds: float = END_SECONDS) -> list[str]:
         """End all in good order; return a line for each that did not end well within `seconds`."""

@@ -8,8 +8,9 @@
 
 `run.workers`, `run.relay`, `run.nemesis`, `run.watch`, `run.chance` are there to be used meanwhile; a keyword
 WHIMBREL_X is a variable for all workers. `finish(unknown=False)` also demands that no outcome is unknown, unless a
-sender has ended; else there are no more than were broken off. The result's line is printed at the session's end
-(conftest.py). `Stage` is a run without load and relay, for other apps and other verdicts.
+sender has ended; else there are no more than were broken off. No worker may end by itself but for the reasons that
+the run is given (`ends`). The result's line is printed at the session's end (conftest.py). `Stage` is a run without
+load and relay, for other apps and other verdicts.
 """
 
 import asyncio
@@ -34,6 +35,7 @@ from tests.faults.cluster import APP_COMMAND, Workers
 from tests.faults.evidence import Evidence
 from tests.faults.load import Load, Part
 from tests.faults.nemesis import Nemesis
+from tests.faults.reasons import NEVER
 from tests.faults.relay import Relay
 from tests.faults.results import Result, keep, this_session
 from tests.faults.watch import Watch
@@ -71,8 +73,10 @@ class Stage:
         partitions: int = PARTITIONS,
         static: bool = True,
         command: Sequence[str] = APP_COMMAND,
+        ends: str = NEVER,
         **settings: str,
     ) -> None:
+        """`ends` is a pattern: for what reasons workers may end by themselves (reasons.py)."""
         self.name = name
         self.bootstrap = bootstrap
         self.names = names
@@ -89,6 +93,7 @@ class Stage:
         self.away = 0.0
         """Seconds for which the nemesis takes away what everybody waits for."""
         self._partitions = partitions
+        self._ends = ends
         self._concluded: Result | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._begun = time.monotonic()
@@ -139,7 +144,7 @@ class Stage:
             faults=self.nemesis.counts,
             stall=round(stall, 1),
             ends=dict(Counter(str(each.status) for each in self.workers.ended)),
-            wrong=wrong + self.workers.unexplained(),
+            wrong=wrong + self.workers.unexplained(self._ends),
             **figures,
         )
 

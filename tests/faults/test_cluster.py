@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.cluster import ENDS, KILLED, TERMINATED, Ended, Workers
+from tests.faults.reasons import EXPELLED, INTRUDED
 from tests.kafka.waiting import eventually
 
 SCRIPT = """
@@ -18,6 +19,8 @@ if app == "deaf":
 if app == "failing":
     print("2026-06-01 00:00:00,000 CRITICAL app.streams.worker: ends: no answer")
     sys.exit(1)
+if app == "begun":
+    print("2026-06-01 00:00:00,000 INFO app.streams.worker: starts")
 print("runs", flush=True)
 time.sleep(600)
 """
@@ -46,7 +49,7 @@ async def test_a_killed_worker_comes_back_until_it_has_left(workers: Workers) ->
     await runs(workers, "w1", 1)
     workers.kill("w1")
     await runs(workers, "w1", 2)
-    assert workers.ended == [Ended("w1", KILLED, "runs")]
+    assert workers.ended == [Ended("w1", KILLED, "runs", killed=True)]
     assert workers.life("w1") == "runs\n"
     await workers.leave("w1")
     assert workers.names() == []
@@ -61,22 +64,67 @@ async def test_one_that_fails_says_why_and_comes_back(workers: Workers) -> None:
 
     await eventually(twice)
     assert workers.ended[0].last == "CRITICAL app.streams.worker: ends: no answer\n"
-    assert not workers.unexplained()
+    assert not workers.unexplained("no answer")
 
 
 @pytest.mark.parametrize(
-    ("status", "last"),
-    [(1, ""), (1, "Traceback (most recent call last):\n  boom"), (1, "ends"), (0, ""), (134, ""), (139, "Aborted")],
+    "odd",
+    [
+        Ended("w1", 1, ""),
+        Ended("w1", 1, "no answer"),
+        Ended("w1", 1, f"{ENDS}no answer\nTraceback (most recent call last):\n  boom"),
+        Ended("w1", 1, f"{ENDS}another reason"),
+        Ended("w1", 1, f"{ENDS}another reason", seconds=1.0),
+        Ended("w1", 0, ""),
+        Ended("w1", 134, ""),
+        Ended("w1", 139, "Aborted"),
+        Ended("w1", KILLED, ""),
+        Ended("w1", KILLED, "", seconds=1.0),
+        Ended("w1", TERMINATED, ""),
+        Ended("w1", TERMINATED, "", seconds=1.0, begun=True),
+    ],
 )
-def test_an_end_without_a_reason_is_unexplained(status: int, last: str, tmp_path: Path) -> None:
-    fine = [Ended("w2", KILLED, ""), Ended("w3", 0, "", seconds=1.0), Ended("w4", 1, f"{ENDS}no answer")]
-    workers = Workers(tmp_path, {}, ended=[Ended("w1", status, last), *fine])
-    assert workers.unexplained() == [f"w1 ended with {status} and did not say why: {last}"]
+def test_an_end_that_was_not_to_be_expected_is_told(odd: Ended, tmp_path: Path) -> None:
+    fine = [
+        Ended("w2", KILLED, "", killed=True),
+        Ended("w3", 0, "", seconds=1.0, begun=True),
+        Ended("w4", 1, f"{ENDS}no answer"),
+        Ended("w5", TERMINATED, "", seconds=1.0),
+        Ended("w6", 1, "error: no answer"),
+    ]
+    workers = Workers(tmp_path, {}, ended=[odd, *fine])
+    expected = f"w1 ended with {odd.status} for no reason that was to be expected: {odd.last}"
+    assert workers.unexplained("no answer|no sign") == [expected]
+
+
+def test_no_worker_may_end_by_itself_unless_something_else_is_said(tmp_path: Path) -> None:
+    workers = Workers(tmp_path, {}, ended=[Ended("w1", 1, f"{ENDS}no answer")])
+    assert len(workers.unexplained()) == 1
+
+
+async def test_an_intrusion_is_told_whoever_ended_with_it(workers: Workers) -> None:
+    workers.start("w1")
+    await runs(workers, "w1", 1)
+    workers.rest("w1")
+    with workers.log("w1").open("a") as log:
+        log.write(f"{ENDS}partition 1: {INTRUDED} 5, it gave 7\n")
+    (said,) = workers.unexplained(EXPELLED)
+    assert said.startswith("w1 was intruded upon: ")
+    assert not workers.unexplained(INTRUDED)
 
 
 def test_an_end_long_after_it_was_asked_for_is_told(tmp_path: Path) -> None:
     workers = Workers(tmp_path, {}, ended=[Ended("w1", 0, "", seconds=11.9), Ended("w2", 0, "", seconds=12.1)])
     assert workers.unexplained() == ["w2 ended 12 s after SIGTERM"]
+
+
+async def test_who_had_begun_and_dies_of_sigterm_is_told(workers: Workers) -> None:
+    workers.start("w1", "begun")
+    await runs(workers, "w1", 1)
+    workers.term("w1")
+    await runs(workers, "w1", 2)
+    assert workers.ended[0].begun
+    assert len(workers.unexplained()) == 1
 
 
 async def test_one_that_is_asked_to_ends_and_comes_back_and_its_seconds_are_kept(workers: Workers) -> None:

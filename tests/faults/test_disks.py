@@ -11,6 +11,7 @@ from app.engine.records import COMMIT_KEY
 from app.streams.names import Names
 from tests.faults import evidence
 from tests.faults.load import provider
+from tests.faults.reasons import DISK
 from tests.faults.run import PARTITIONS, Run, seed
 from tests.kafka.waiting import eventually
 
@@ -93,7 +94,7 @@ async def test_deleted_between_two_lives(kafka: DevKafka, names: Names, tmp_path
 
 async def test_deleted_under_a_running_worker(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
     """What is open stays readable; the worker goes on, or ends and says why, and its successor restores."""
-    async with Run("state deleted while in use", kafka.bootstrap, names, tmp_path, provider(seed())) as run:
+    async with Run("state deleted while in use", kafka.bootstrap, names, tmp_path, provider(seed()), ends=DISK) as run:
         run.begin(triggers=2)
         playing = run.play(LONGER)
         for name in ("t1", "t2"):
@@ -140,7 +141,7 @@ async def test_restored_from_an_old_copy(kafka: DevKafka, names: Names, tmp_path
 async def test_full(kafka: DevKafka, names: Names, tmp_path: Path, app: str) -> None:
     """A worker whose disk is full ends and says why; another works on, and a larger disk ends the matter."""
     other = APPS[app]
-    async with Run(f"disk full, {app}", kafka.bootstrap, names, tmp_path, provider(seed())) as run:
+    async with Run(f"disk full, {app}", kafka.bootstrap, names, tmp_path, provider(seed()), ends=DISK) as run:
         run.begin(triggers=1)
         state = run.workers.state("small")
         state.mkdir()

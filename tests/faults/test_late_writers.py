@@ -32,7 +32,6 @@ COMMITS = 20
 REFUSED = {INVALID_PRODUCER_EPOCH, PRODUCER_FENCED}
 OLD, NEW = 1, 2
 """Fences in a partition's journal: its first owner's, and its second's behind it."""
-INTRUDED = "the journal's next offset was"
 
 
 async def dies_while_writing(run: Run, detour: Detour) -> None:
@@ -105,7 +104,6 @@ async def test_after_the_new_owners_fence_the_broker_refuses_it(names: Names, tm
         errors = await written_late(run, detour)
         assert set(errors.values()) <= REFUSED
         await run.finish()
-        assert INTRUDED not in run.workers.logged("new")
 
 
 async def test_before_the_new_owners_fence_it_counts_once(names: Names, tmp_path: Path) -> None:
@@ -155,4 +153,3 @@ async def test_between_two_new_owners_the_first_of_which_died_before_its_first_b
             assert error in (REFUSED if fenced[partition] == NEW else {NO_ERROR}), (partition, error)
         await takes_over(run, "third")
         await run.finish()
-        assert INTRUDED not in run.workers.logged("third")

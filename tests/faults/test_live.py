@@ -12,6 +12,7 @@ from app.streams import client
 from app.streams.names import Names
 from tests.faults import live
 from tests.faults.nemesis import kill, stop, trouble
+from tests.faults.reasons import EXPELLED
 from tests.faults.run import PARTITIONS, Run, seed
 from tests.kafka.waiting import eventually
 
@@ -30,7 +31,7 @@ async def test_by_the_clock_with_returns_while_workers_are_killed(
     kafka: DevKafka, names: Names, tmp_path: Path
 ) -> None:
     load = live.live(live.moment_after(clock.now() + LEAD))
-    async with Run("live, with returns", kafka.bootstrap, names, tmp_path, load, **BY_THE_CLOCK) as run:
+    async with Run("live, with returns", kafka.bootstrap, names, tmp_path, load, ends=EXPELLED, **BY_THE_CLOCK) as run:
         run.begin(triggers=2, senders=2)
 
         async def all_are_live() -> bool:

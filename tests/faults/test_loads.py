@@ -13,6 +13,7 @@ from app.streams import config_apply
 from app.streams.names import Names
 from tests.faults.load import changing, provider
 from tests.faults.nemesis import kill, stop
+from tests.faults.reasons import EXPELLED
 from tests.faults.run import Run, seed
 from tests.faults.transactions import publish_in_transactions
 from tests.kafka.waiting import eventually
@@ -45,7 +46,7 @@ async def test_an_upstream_with_transactions_some_of_them_aborted(
     kafka: DevKafka, names: Names, tmp_path: Path
 ) -> None:
     load = provider(seed(), days=14)
-    async with Run("transactional upstream", kafka.bootstrap, names, tmp_path, load) as run:
+    async with Run("transactional upstream", kafka.bootstrap, names, tmp_path, load, ends=EXPELLED) as run:
         run.begin(triggers=2, senders=1)
 
         def aborted(records: int) -> None:

@@ -8,6 +8,7 @@ from app.dev.kafka import DevKafka
 from app.streams.names import Names
 from tests.faults.load import provider
 from tests.faults.nemesis import kill, kill_broker, stop, term, trouble
+from tests.faults.reasons import EXPELLED
 from tests.faults.run import Run, seed
 
 pytestmark = pytest.mark.kafka
@@ -16,7 +17,8 @@ pytestmark = pytest.mark.kafka
 async def test_workers_are_killed_and_stopped_and_mails_dropped_after_data(
     kafka: DevKafka, names: Names, tmp_path: Path
 ) -> None:
-    async with Run("short: workers and SMTP", kafka.bootstrap, names, tmp_path, provider(seed(), 150)) as run:
+    load = provider(seed(), 150)
+    async with Run("short: workers and SMTP", kafka.bootstrap, names, tmp_path, load, ends=EXPELLED) as run:
         run.begin(triggers=2, senders=2)
         faults = {
             "kill -9": kill(run.workers),

@@ -13,6 +13,7 @@ from app.streams import client
 from app.streams.names import Names
 from tests.faults.load import provider
 from tests.faults.nemesis import Fault, kill, stop
+from tests.faults.reasons import EXPELLED
 from tests.faults.relay import MOODS, UNSURE, Mood
 from tests.faults.run import Run, seed
 from tests.kafka.waiting import eventually
@@ -97,7 +98,9 @@ async def test_a_relay_that_takes_mails_and_does_not_say_so_gets_none_twice(
 async def test_every_trouble_while_senders_are_killed_and_stopped(
     kafka: DevKafka, names: Names, tmp_path: Path
 ) -> None:
-    async with Run("SMTP in trouble, senders killed", kafka.bootstrap, names, tmp_path, provider(seed())) as run:
+    async with Run(
+        "SMTP in trouble, senders killed", kafka.bootstrap, names, tmp_path, provider(seed()), ends=EXPELLED
+    ) as run:
         run.begin(triggers=1, senders=2)
         playing = run.play(60)
         strikes = {"kill -9": kill(run.workers, "sender"), "stop": stop(run.workers, (1, 5), "sender")}

@@ -11,6 +11,7 @@ from app.streams.names import Names
 from tests.faults.cluster import Workers
 from tests.faults.load import provider
 from tests.faults.nemesis import Fault, kill, stop, term
+from tests.faults.reasons import EXPELLED, NEVER
 from tests.faults.run import SESSION, Run, seed
 from tests.kafka.waiting import eventually
 
@@ -22,8 +23,6 @@ BEYOND = (4, 7)
 LEAST = 3
 """Strikes that hit a worker at work."""
 RUNS = re.compile(r"lane runs partition=(\d+)")
-EXPELLED = re.compile("has taken this worker for dead|has taken the partition over")
-"""What one says that is let go on and finds that others have its partitions."""
 
 
 @pytest.mark.parametrize("static", [True, False], ids=["static members", "dynamic members"])
@@ -33,7 +32,13 @@ async def test_nothing_is_lost_or_sent_twice(
 ) -> None:
     members = "static" if static else "dynamic"
     async with Run(
-        f"{what}, {members} members", kafka.bootstrap, names, tmp_path, provider(seed()), static=static
+        f"{what}, {members} members",
+        kafka.bootstrap,
+        names,
+        tmp_path,
+        provider(seed()),
+        static=static,
+        ends=EXPELLED if what == "stop beyond the session" else NEVER,
     ) as run:
         assert min(BEYOND) > SESSION
         struck, taken_over = Struck(run.workers), TakenOver(run.workers)
@@ -48,7 +53,7 @@ async def test_nothing_is_lost_or_sent_twice(
         await run.finish()
         assert len(struck.at_work) >= LEAST, struck.at_work
         if what == "stop beyond the session":
-            expelled = [each.name for each in run.workers.ended if EXPELLED.search(each.last)]
+            expelled = [each.name for each in run.workers.ended if re.search(EXPELLED, each.last)]
             assert expelled or taken_over.partitions, "nobody took over from one that stood still"
 
 
