@@ -239,8 +239,7 @@ class Run(Stage):
         ]
         wrong += [f"missing: {each.decode()}" for each in missing] + [f"extra: {each.decode()}" for each in extra]
         wrong += mails.lost + mails.doubled + mails.wrong + differences + found.wrong
-        if len(found.dead) != self.load.broken:
-            wrong.append(f"{len(found.dead)} dead letters instead of {self.load.broken}")
+        wrong += verifier.letters(self.load.broken, found.dead, self.load.beside)
         return self.result(
             wrong,
             facts=self.load.facts,

@@ -4,7 +4,8 @@ Each check returns a line for each thing that is wrong:
 
 - `decisions(expected, found)`: missing and extra, both ways; order and `decided_at` do not matter.
 - `mails(expected, accepted, deliveries, attempted, instead)`: lost, doubled, unknown, and whatever contradicts itself.
-- `state(app, partition, journal, copies, index)`: rows, index and journal of every worker's copy.
+- `letters(expected, found, beside)`: dead letters by what they say, `beside` more of which it is not known.
+- `state(place, journal, copies, index)`: rows, index, commit record and journal of every worker's copy.
 """
 
 from collections import Counter
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.delivery.message import local_part
+from app.engine.records import COMMIT_KEY
 from tests.kafka.system import comparable
 
 ENGINE = b"~"
@@ -44,8 +46,12 @@ class Copy:
     rows: Mapping[bytes, bytes]
     entries: Sequence[tuple[bytes, bytes]]
     """(index key, row key), sorted."""
+    commit: bytes | None = None
+    """The commit record that it goes by."""
 
 
+Said = tuple[str, str]
+"""A dead letter's field and reason."""
 JournalRecord = tuple[int, bytes, bytes | None]
 """Offset, key, value; None deletes the row."""
 
@@ -104,6 +110,16 @@ def _judge(found: Mails, key: str, times: int, outcomes: list[str], instead: Col
         found.wrong.append(f"{len(outcomes)} last words instead of one: {key} ({said})")
 
 
+def letters(expected: Counter[Said], found: Iterable[dict[str, Any]], beside: int = 0) -> list[str]:
+    """Return what is missing of the dead letters, and what is too much, by (field, reason)."""
+    there = Counter((each["field"], each["reason"]) for each in found)
+    missing, extra = expected - there, there - expected
+    wrong = [f"{times} dead letters missing: {said}" for said, times in missing.items()]
+    if extra.total() != beside:
+        wrong.append(f"{extra.total()} dead letters beside those of the load instead of {beside}: {dict(extra)}")
+    return wrong
+
+
 def state(
     place: str,
     journal: Sequence[JournalRecord],
@@ -111,6 +127,8 @@ def state(
     index: Callable[[bytes, bytes], Iterable[bytes]],
 ) -> list[str]:
     """Return what differs: each copy from the journal up to its offset, its index from its rows, the newest's offset.
+
+    Of the journal's commit records a copy has the newest up to its offset: where its inputs go on, and what was sent.
 
     To be asked once all workers have ended well. `place` names app and partition. A fence at the journal's end may be
     in no copy: a worker that is told to end while it opens a lane leaves it, and no row with it.
@@ -120,6 +138,11 @@ def state(
         where = f"{place} of {copy.worker}"
         wanted = rows_of(each for each in journal if each[0] <= copy.offset)
         wrong += [f"{where}: row {key!r} differs from the journal's" for key in differing(wanted, copy.rows)]
+        commit = max(
+            ((at, value) for at, key, value in journal if key == COMMIT_KEY and at <= copy.offset), default=None
+        )
+        if copy.commit != (commit and commit[1]):
+            wrong.append(f"{where}: the commit record differs from the journal's")
         derived = sorted((entry, key) for key, value in copy.rows.items() for entry in index(key, value))
         if derived != list(copy.entries):
             odd = sorted(set(derived) ^ set(copy.entries))

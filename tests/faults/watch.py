@@ -50,7 +50,10 @@ class Watch:
     def __init__(self, bootstrap: str, names: Names) -> None:
         self._bootstrap = bootstrap
         self._names = names
-        self._inputs = {names.book_journal: (*names.facts, names.ticks), names.attempts_journal: (names.outbox,)}
+        self._inputs = {
+            names.book_journal: (*names.facts, names.ticks, names.returns),
+            names.attempts_journal: (names.outbox,),
+        }
         self._outputs = frozenset({names.decisions, names.outbox, names.deliveries, names.dead_letters, names.returns})
         self._lanes: dict[tuple[str, int], Lane] = defaultdict(lambda: Lane(progressed=time.monotonic()))
         self.decided: set[bytes] = set()
