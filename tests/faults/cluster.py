@@ -17,9 +17,10 @@ import re
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from urllib.error import HTTPError
@@ -27,6 +28,7 @@ from urllib.request import urlopen
 
 from app.dev.process import Process
 from tests.faults.reasons import INTRUDED, NEVER
+from tests.kafka.waiting import eventually
 
 APP_COMMAND = ("app", "worker")
 LOOK_SECONDS = 0.1
@@ -34,6 +36,7 @@ AGAIN_SECONDS = 1.0
 """Before a worker that has ended by itself is started again."""
 END_SECONDS = 12.0
 """A worker promises to end within 10 s of SIGTERM."""
+READY = "ready"
 STARTS = "INFO app.streams.worker: starts"
 ENDS = "CRITICAL app.streams.worker: ends: "
 ASSIGNED, RUNS = "assigned partitions=", re.compile(r"lane runs.*partition=(\d+)")
@@ -59,6 +62,14 @@ class Worker:
     killed: bool = False
     noted: bool = False
     """Whether its end is in the list of ends."""
+    goes_on: int = 0
+    """How often it was let go on after it had been stopped."""
+
+    @property
+    def strikes(self) -> int:
+        """How often it was amid something that it did not bring to an end: stopped, or ended in no good order."""
+        in_good_order = self.process.running or self.process.wait() in {STOPPED, TERMINATED}
+        return self.goes_on + (not in_good_order)
 
 
 @dataclass(frozen=True)
@@ -102,9 +113,9 @@ class Workers:
     static: bool = True
     """Members of their group under their names, or without one."""
     ended: list[Ended] = field(default_factory=list)
-    stretches: Counter[str] = field(default_factory=Counter)
-    """How often one of an app's workers has begun, or gone on after a stop."""
     _workers: dict[str, Worker] = field(default_factory=dict)
+    _lives: list[Worker] = field(default_factory=list)
+    """All that ever were, of which `_workers` has the newest of each name."""
     _changing: Lock = field(default_factory=Lock)
 
     def start(
@@ -129,7 +140,7 @@ class Workers:
             environment={**os.environ, **self.settings, **self._places(name), **own},
         )
         self._workers[name] = Worker(name, app, own, process, begins=begins)
-        self.stretches[app] += 1
+        self._lives.append(self._workers[name])
 
     def _places(self, name: str) -> dict[str, str]:
         return {
@@ -144,9 +155,9 @@ class Workers:
         """Return the names of the workers that are wanted, of one app or of all."""
         return [each.name for each in self._workers.values() if each.wanted and app in {None, each.app}]
 
-    def have_ended(self, app: str) -> bool:
-        """Tell whether any of the app's workers has ended before it was asked to."""
-        return any(self._workers[each.name].app == app for each in self.ended)
+    def strikes(self, app: str) -> int:
+        """Return how often any of the app's workers was stopped, or ended otherwise than in good order."""
+        return sum(life.strikes for life in self._lives if life.app == app)
 
     @property
     def states(self) -> list[Path]:
@@ -174,7 +185,7 @@ class Workers:
 
     def ready(self, name: str) -> bool:
         """Whether the worker says so: it is in its group, and all of its partitions are restored."""
-        return self.readiness(name) == "ready"
+        return self.readiness(name) == READY
 
     def readiness(self, name: str) -> str:
         """Return what the worker says of that: `ready`, or why it is not; nothing where it does not answer."""
@@ -186,6 +197,17 @@ class Workers:
         except OSError:
             answer = None
         return "" if answer is None else str(answer.read().decode().strip())
+
+    async def unready(self, seconds: float) -> list[str]:
+        """Return a line for each worker that is wanted and does not become ready within so many seconds."""
+        return [line for line in await asyncio.gather(*(self._unready(name, seconds) for name in self.names())) if line]
+
+    async def _unready(self, name: str, seconds: float) -> str:
+        with suppress(TimeoutError):
+            await eventually(partial(asyncio.to_thread, self.ready, name), seconds)
+            return ""
+        said = await asyncio.to_thread(self.readiness, name)
+        return f"{name} is not ready after {seconds:.0f} s: {said or 'it does not answer'}"
 
     def logs(self) -> str:
         """Return the ends of all logs, for a failure's message."""
@@ -219,14 +241,14 @@ class Workers:
         if worker.asked is not None:
             worker.asked += time.monotonic() - max(worker.asked, worker.stopped)
         worker.process.send(signal.SIGCONT)
-        self.stretches[worker.app] += 1
+        worker.goes_on += 1
 
     async def leave(self, name: str) -> None:
         """End a worker in good order, for good; raise AssertionError where it does not end in time."""
         worker = await asyncio.to_thread(self._given_up, name)
         self.term(name)
-        status = await asyncio.to_thread(worker.process.wait, END_SECONDS)
-        assert status in {0, TERMINATED}, f"{name}, asked to end: {status}\n{self.logged(name)[-1500:]}"
+        said = await asyncio.to_thread(self._ends_badly, worker, time.monotonic() + END_SECONDS)
+        assert not said, said
 
     def rest(self, name: str) -> None:
         """Kill a worker, for good."""
@@ -290,20 +312,31 @@ class Workers:
         return silent + late + intruded
 
     def finish(self, seconds: float = END_SECONDS) -> list[str]:
-        """End all in good order; return a line for each that did not end well within `seconds`."""
-        running = [worker for worker in map(self._given_up, list(self._workers)) if worker.process.running]
+        """End all in good order; return a line for each that did not end well, all of them within `seconds`.
+
+        Of those that were wanted, one that has ended by itself since the supervisor looked is noted as it would have.
+        """
+        wanted = self.names()
+        workers = [self._given_up(name) for name in list(self._workers)]
+        running = [worker for worker in workers if worker.process.running]
+        for worker in workers:
+            if worker.name in wanted and worker not in running:
+                self._note(worker)
         for worker in running:
             worker.process.send(signal.SIGCONT)
-            worker.process.send(signal.SIGTERM)
-        wrong = []
-        for worker in running:
-            status = worker.process.wait(seconds)
-            if status is None:
-                wrong.append(f"{worker.name} hangs: alive {seconds:.0f} s after SIGTERM")
-                worker.process.kill()
-            elif status not in {0, TERMINATED}:  # the latter: hit before it had begun
-                wrong.append(f"{worker.name} ended with {status} at SIGTERM: {self.logged(worker.name)[-200:]}")
-        return wrong
+            self.term(worker.name)
+        deadline = time.monotonic() + seconds
+        return [said for worker in running if (said := self._ends_badly(worker, deadline))]
+
+    def _ends_badly(self, worker: Worker, deadline: float) -> str:
+        """Wait for a worker that was asked to end; return what is wrong with its end, if anything."""
+        status = worker.process.wait(max(0.0, deadline - time.monotonic()))
+        if status is None:
+            worker.process.kill()
+            return f"{worker.name} hangs: alive {time.monotonic() - (worker.asked or 0):.0f} s after SIGTERM"
+        if status == STOPPED or (status == TERMINATED and STARTS not in self.life(worker.name)):
+            return ""
+        return f"{worker.name} ended with {status} at SIGTERM: {self.logged(worker.name)[-1_500:]}"
 
     def end(self) -> None:
         """Whatever happens, leave nothing behind."""

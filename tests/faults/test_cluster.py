@@ -2,12 +2,15 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from tests.faults import nemesis
 from tests.faults.cluster import ENDS, KILLED, TERMINATED, Ended, Workers
+from tests.faults.nemesis import Nemesis, kill, stop, term
 from tests.faults.reasons import EXPELLED, INTRUDED
 from tests.kafka.waiting import eventually
 
@@ -19,6 +22,9 @@ if app == "deaf":
 if app == "failing":
     print("2026-06-01 00:00:00,000 CRITICAL app.streams.worker: ends: no answer")
     sys.exit(1)
+if app == "working":
+    time.sleep(0.5)
+    print("INFO app.streams.lanes: assigned partitions=[0, 2]\\nINFO app.streams.lanes: lane runs partition=2")
 if app == "begun":
     print("2026-06-01 00:00:00,000 INFO app.streams.worker: starts")
 print("runs", flush=True)
@@ -147,3 +153,75 @@ async def test_one_that_does_not_end_is_named_and_killed(workers: Workers) -> No
     said = await asyncio.to_thread(workers.finish, 2.0)
     assert said == ["w2 hangs: alive 2 s after SIGTERM"]
     assert not workers["w2"].process.running
+
+
+async def test_one_that_lives_and_is_silent_is_named_and_one_that_is_not_wanted_is_not(workers: Workers) -> None:
+    for name in ("w1", "w2"):
+        workers.start(name)
+        await runs(workers, name, 1)
+    await workers.leave("w2")
+    assert await workers.unready(0.3) == ["w1 is not ready after 0 s: it does not answer"]
+
+
+async def test_one_that_says_that_it_is_not_ready_is_quoted(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = iter(["restores", "restores", "ready"])
+    monkeypatch.setattr(Workers, "readiness", lambda _self, name: next(said) if name == "w1" else "restores")
+    workers.start("w1")
+    workers.start("w2")
+    assert await workers.unready(1.0) == ["w2 is not ready after 1 s: restores"]
+
+
+async def test_all_have_the_same_seconds_to_end(workers: Workers) -> None:
+    for name in ("w1", "w2", "w3"):
+        workers.start(name, "deaf")
+        await runs(workers, name, 1)
+    begun = time.monotonic()
+    said = await asyncio.to_thread(workers.finish, 1.0)
+    assert len(said) == 3
+    assert time.monotonic() - begun < 2.5
+
+
+async def test_one_that_has_ended_by_itself_a_moment_before_is_judged(tmp_path: Path) -> None:
+    (tmp_path / "stand_in.py").write_text(SCRIPT)
+    workers = Workers(tmp_path, {"PYTHONPATH": str(tmp_path)}, ["stand_in"])  # and no supervisor
+    workers.start("w1", "failing")
+    await asyncio.to_thread(workers["w1"].process.wait)
+    assert not await asyncio.to_thread(workers.finish)
+    assert len(workers.unexplained()) == 1
+
+
+async def test_a_worker_is_struck_by_its_ends_but_good_ones_and_by_stops(workers: Workers) -> None:
+    workers.start("w1")
+    await runs(workers, "w1", 1)
+    assert workers.strikes("triggers") == 0
+    workers.stop("w1")
+    workers.cont("w1")
+    assert workers.strikes("triggers") == 1
+    workers.kill("w1")
+    await runs(workers, "w1", 2)
+    assert workers.strikes("triggers") == 2
+    await workers.leave("w1")
+    assert workers.strikes("triggers") == 2
+    assert workers.strikes("sender") == 0
+
+
+async def test_a_strike_waits_until_its_victim_is_at_work(workers: Workers) -> None:
+    strikes = Nemesis("seed")
+    for what, fault in (("kill", kill(workers)), ("term", term(workers)), ("stop", stop(workers, [0.1]))):
+        workers.start("w1", "working")
+        await strikes.strike(what, fault)
+        workers.rest("w1")
+    assert [each.whom for each in strikes.strikes] == ["w1 at work", "w1 at work", "w1 at work for 0.1 s"]
+    assert not strikes.missed("kill", "term", "stop")
+
+
+async def test_one_that_does_not_come_to_work_is_struck_as_it_is(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nemesis, "PATIENCE", 0.2)
+    workers.start("w1")
+    strikes = Nemesis("seed")
+    await strikes.strike("kill", kill(workers))
+    await runs(workers, "w1", 1)
+    assert strikes.counts == {"kill": 1}
+    assert strikes.missed("kill", "term") == ["kill", "term"]

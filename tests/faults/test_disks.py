@@ -29,18 +29,9 @@ def table_of(run: Run, app: str) -> evidence.Table:
     return dict(zip(APPS, evidence.tables(run.names), strict=True))[app]
 
 
-async def run_all_lanes(run: Run, *names: str) -> None:
-    """Wait until these workers, all that their app has, run the lanes of all partitions."""
-
-    async def run_all() -> bool:
-        return sum(len(run.workers.lanes(name)) for name in names) == PARTITIONS
-
-    await eventually(run_all, 60)
-
-
-async def are_at_work(run: Run, app: str, *names: str) -> None:
-    """Wait until these workers run all lanes, and each lane has committed from then on."""
-    await run_all_lanes(run, *names)
+async def all_lanes_commit(run: Run, app: str) -> None:
+    """Wait until the app's workers run all lanes, and each lane has committed from then on."""
+    await run.all_lanes_run(app)
     before = run.watch.committed(table_of(run, app).journal)
 
     async def commit() -> bool:
@@ -58,7 +49,7 @@ async def begins_anew(run: Run, app: str, name: str) -> None:
 
 async def kill(run: Run, app: str, name: str) -> Path:
     """Kill the worker for good amid its work, and return its state, which has rows of every partition."""
-    await are_at_work(run, app, name)
+    await all_lanes_commit(run, app)
     run.workers.rest(name)
     await assert_holds_rows(run, app, run.workers.state(name))
     return run.workers.state(name)
@@ -83,7 +74,7 @@ async def test_deleted_between_two_lives(kafka: DevKafka, names: Names, tmp_path
         run.begin(triggers=1)
         playing = run.play(LONGER)
         for _ in range(3):
-            await are_at_work(run, app, name)
+            await all_lanes_commit(run, app)
             await begins_anew(run, app, name)
             shutil.rmtree(await kill(run, app, name))
             run.nemesis.note("kill -9, state deleted", name)
@@ -98,9 +89,9 @@ async def test_deleted_under_a_running_worker(kafka: DevKafka, names: Names, tmp
         run.begin(triggers=2)
         playing = run.play(LONGER)
         for name in ("t1", "t2"):
-            await are_at_work(run, "triggers", "t1", "t2")
+            await all_lanes_commit(run, "triggers")
             await begins_anew(run, "triggers", name)
-            await are_at_work(run, "triggers", "t1", "t2")
+            await all_lanes_commit(run, "triggers")
             assert list(run.workers.state(name).rglob("*.sst")), "nothing is on disk"
             shutil.rmtree(run.workers.state(name), ignore_errors=True)  # it writes there meanwhile
             run.nemesis.note("state deleted", name)
@@ -109,8 +100,7 @@ async def test_deleted_under_a_running_worker(kafka: DevKafka, names: Names, tmp
         for name in ("t1", "s1", "t2"):
             run.workers.kill(name)
             run.nemesis.note("kill -9", name)
-        await run_all_lanes(run, "t1", "t2")
-        await run_all_lanes(run, "s1")
+        await run.all_lanes_run()
         await run.finish()
 
 
@@ -147,7 +137,7 @@ async def test_full(kafka: DevKafka, names: Names, tmp_path: Path, app: str) -> 
         state.mkdir()
         run.workers.start("small", app, within=on_a_filesystem(state, FILESYSTEM))
         playing = run.play(SECONDS)
-        await are_at_work(run, app, other, "small")
+        await all_lanes_commit(run, app)
         fill(Path(f"/proc/{run.workers['small'].process.pid}/root{state}"))
         run.nemesis.note("disk full", "small")
         run.workers.kill(other)  # so that the one with the full disk has everything to do

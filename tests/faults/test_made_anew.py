@@ -61,7 +61,7 @@ async def test_an_input_topic_workers_go_on_when_told_to(kafka: DevKafka, names:
             run.workers.start(name, **GO_ON)
         await ready(run, "t1", "t2")
         await run.play(SECONDS, second)
-        await run.finish(unknown=False)
+        await run.finish()
 
 
 async def ready(run: Run, *names: str) -> None:
@@ -107,7 +107,7 @@ async def test_a_journal(kafka: DevKafka, names: Names, tmp_path: Path, app: str
                 run.workers.start(name, app, **GO_ON)
         await ready(run, *workers)
         await run.play(SECONDS, second)
-        result = await run.finish(unknown=False)
+        result = await run.finish()
         if app == "triggers":
             assert len(await client.read(kafka.bootstrap, names.outbox)) > result.mails, "nothing was sent out again"
 
@@ -139,4 +139,4 @@ async def test_a_journal_beneath_its_workers(kafka: DevKafka, names: Names, tmp_
         run.relay.accepted.update(before.relay.accepted)
         run.begin(triggers=2, senders=1)
         await ready(run, "t1", "t2")
-        await run.finish(unknown=False)
+        await run.finish()

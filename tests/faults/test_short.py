@@ -9,7 +9,7 @@ from app.streams.names import Names
 from tests.faults.load import provider
 from tests.faults.nemesis import kill, kill_broker, stop, term, trouble
 from tests.faults.reasons import EXPELLED
-from tests.faults.run import Run, seed
+from tests.faults.run import STORM, Run, seed
 
 pytestmark = pytest.mark.kafka
 
@@ -18,8 +18,11 @@ async def test_workers_are_killed_and_stopped_and_mails_dropped_after_data(
     kafka: DevKafka, names: Names, tmp_path: Path
 ) -> None:
     load = provider(seed(), 150)
-    async with Run("short: workers and SMTP", kafka.bootstrap, names, tmp_path, load, ends=EXPELLED) as run:
+    async with Run(
+        "short: workers and SMTP", kafka.bootstrap, names, tmp_path, load, ends=EXPELLED, stall=STORM
+    ) as run:
         run.begin(triggers=2, senders=2)
+        await run.all_lanes_run()
         faults = {
             "kill -9": kill(run.workers),
             "stop": stop(run.workers, (1, 4)),
@@ -28,6 +31,7 @@ async def test_workers_are_killed_and_stopped_and_mails_dropped_after_data(
         }
         await run.nemesis.storm(faults, until=run.play(20), every=(0.5, 1.5))
         await run.finish()
+        assert not run.nemesis.missed("kill -9", "stop", "term")
 
 
 async def test_the_broker_is_killed(own_kafka: DevKafka, names: Names, tmp_path: Path) -> None:
@@ -37,4 +41,4 @@ async def test_the_broker_is_killed(own_kafka: DevKafka, names: Names, tmp_path:
         await run.becomes(0.2)
         await run.nemesis.strike("kill -9 of the broker", kill_broker(own_kafka))
         await playing
-        await run.finish(unknown=False)
+        await run.finish()

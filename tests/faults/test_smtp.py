@@ -15,7 +15,7 @@ from tests.faults.load import provider
 from tests.faults.nemesis import Fault, kill, stop
 from tests.faults.reasons import EXPELLED
 from tests.faults.relay import MOODS, UNSURE, Mood
-from tests.faults.run import Run, seed
+from tests.faults.run import STORM, Run, seed
 from tests.kafka.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.long]
@@ -78,7 +78,7 @@ async def test_a_relay_that_surely_took_nothing_leaves_nothing_unknown(
         playing = run.play(45)
         faults = {f"SMTP {mood}": suffered(run, playing, mood, (1, 2), share=0.7) for mood in SURE}
         await run.nemesis.storm(faults, until=playing)
-        await run.finish(unknown=False)
+        await run.finish()
         await assert_all_were_suffered(run, SURE)
 
 
@@ -98,9 +98,8 @@ async def test_a_relay_that_takes_mails_and_does_not_say_so_gets_none_twice(
 async def test_every_trouble_while_senders_are_killed_and_stopped(
     kafka: DevKafka, names: Names, tmp_path: Path
 ) -> None:
-    async with Run(
-        "SMTP in trouble, senders killed", kafka.bootstrap, names, tmp_path, provider(seed()), ends=EXPELLED
-    ) as run:
+    name, load = "SMTP in trouble, senders killed", provider(seed())
+    async with Run(name, kafka.bootstrap, names, tmp_path, load, ends=EXPELLED, stall=STORM) as run:
         run.begin(triggers=1, senders=2)
         playing = run.play(60)
         strikes = {"kill -9": kill(run.workers, "sender"), "stop": stop(run.workers, (1, 5), "sender")}
@@ -112,3 +111,4 @@ async def test_every_trouble_while_senders_are_killed_and_stopped(
         )
         await run.finish()
         await assert_all_were_suffered(run, MOODS[1:])
+        assert not run.nemesis.missed("kill -9", "stop")

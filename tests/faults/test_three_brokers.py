@@ -46,7 +46,7 @@ async def test_one_killed_after_the_other(three: Trio, names: Names, tmp_path: P
             await run.nemesis.strike("kill -9 of the broker", kill_broker(broker, 1.0))
             await eventually(partial(in_sync, three, REPLICATION), 60)
         await playing
-        await run.finish(unknown=False)
+        await run.finish()
 
 
 async def test_two_of_three_away_amid_the_load(three: Trio, names: Names, tmp_path: Path) -> None:
@@ -55,11 +55,12 @@ async def test_two_of_three_away_amid_the_load(three: Trio, names: Names, tmp_pa
         run.begin(triggers=2, senders=1)
         playing = run.play(20)
         await run.becomes(0.2)
-        for broker in three.brokers[1:]:
-            broker.kill()
-            run.nemesis.note("kill -9 of the broker", f"{broker.bootstrap} for {AWAY_SECONDS:g} s")
-        await asyncio.sleep(AWAY_SECONDS)
-        await asyncio.gather(*(asyncio.to_thread(broker.start) for broker in three.brokers[1:]))
+        with run.without():
+            for broker in three.brokers[1:]:
+                broker.kill()
+                run.nemesis.note("kill -9 of the broker", f"{broker.bootstrap} for {AWAY_SECONDS:g} s")
+            await asyncio.sleep(AWAY_SECONDS)
+            await asyncio.gather(*(asyncio.to_thread(broker.start) for broker in three.brokers[1:]))
         await playing
         await run.finish()
 
@@ -76,10 +77,11 @@ async def test_too_few_copies_in_sync_amid_the_load(three: Trio, names: Names, t
         three.brokers[0].kill()
         run.nemesis.note("kill -9 of the broker", three.brokers[0].bootstrap)
         await eventually(partial(in_sync, three, REPLICATION - 1), 60)
-        await alter(three.bootstrap, names, refusing, {"min.insync.replicas": f"{REPLICATION}"}, REPLICATION)
-        run.nemesis.note("min.insync.replicas not met", f"for {AWAY_SECONDS:g} s")
-        await asyncio.sleep(AWAY_SECONDS)
-        await asyncio.to_thread(three.brokers[0].start)
+        with run.without():
+            await alter(three.bootstrap, names, refusing, {"min.insync.replicas": f"{REPLICATION}"}, REPLICATION)
+            run.nemesis.note("min.insync.replicas not met", f"for {AWAY_SECONDS:g} s")
+            await asyncio.sleep(AWAY_SECONDS)
+            await asyncio.to_thread(three.brokers[0].start)
         await playing
         await eventually(partial(in_sync, three, REPLICATION), 60)
         await alter(three.bootstrap, names, refusing, copies=REPLICATION)

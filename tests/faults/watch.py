@@ -183,6 +183,7 @@ class Watch:
         for (topic, partition), lane in self._lanes.items():
             positions = lane.commit.positions if lane.commit else {}
             here = ((positions.get(name, 0), TopicPartition(name, partition)) for name in self._inputs[topic])
-            if not lane.working and all(position >= self._ends.get(end, 0) for position, end in here):
+            busy = lane.working or self._unsent(partition, lane.commit)
+            if not busy and all(position >= self._ends.get(end, 0) for position, end in here):
                 lane.progressed = now
             lane.stall = max(lane.stall, now - lane.progressed)
