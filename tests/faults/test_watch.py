@@ -2,9 +2,13 @@
 
 import time
 
+import msgspec
 import pytest
 from aiokafka import TopicPartition
 
+from app import clock
+from app.contract.instants import SECOND
+from app.delivery.attempts import Attempt, State
 from app.engine.records import Commit, Output
 from app.streams.names import Names
 from tests.faults.watch import Lane, Watch
@@ -21,7 +25,7 @@ def watch() -> Watch:
 
 
 def lane(watch: Watch, **commit: object) -> Lane:
-    """Return the lane of one partition, which has made no progress for a while."""
+    """Return the lane of a partition, which has made no progress for a while."""
     found = watch._lanes[NAMES.book_journal, 0]
     found.commit = Commit(incarnation="i", offset=3, **{"positions": {}, **commit})  # type: ignore[arg-type]
     found.progressed = time.monotonic() - SECONDS
@@ -42,6 +46,16 @@ def test_outputs_that_nobody_sends_are_a_stall(watch: Watch) -> None:
     assert watch.undone()
     watch._sent[NAMES.outbox, 0, "i"] = 3, 0
     assert not watch.undone()
+
+
+@pytest.mark.parametrize("state", ["waiting", "attempting", "returned"])
+def test_a_mail_keeps_its_lane_busy_once_it_is_due(watch: Watch, state: State) -> None:
+    for seconds, stalls in ((60, False), (-1, True)):
+        attempt = Attempt(1, state, clock.now() + seconds * SECOND, 0, 1, b"")
+        lane(watch).working_on(b"attempt/a", msgspec.msgpack.encode(attempt))
+        watch._measure()
+        assert (watch.longest_stall >= SECONDS) is stalls
+        assert watch.undone()
 
 
 @pytest.mark.parametrize("topic", [NAMES.billing, NAMES.ticks, NAMES.returns])
