@@ -283,9 +283,8 @@ class Workers:
     def _note(self, worker: Worker) -> int:
         """Put an end on the list, unless it is there, and return its status."""
         status = worker.process.wait() or STOPPED
-        with self._changing:
-            known, worker.noted = worker.noted, True
-        if not known:
+        if not worker.noted:
+            worker.noted = True
             seconds = None if worker.asked is None else time.monotonic() - worker.asked
             life = self.life(worker.name)
             last = life[life.rfind(ENDS) :] if ENDS in life else life.rstrip()[-1_000:]

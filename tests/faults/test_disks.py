@@ -129,24 +129,30 @@ async def test_restored_from_an_old_copy(kafka: DevKafka, names: Names, tmp_path
 
 @pytest.mark.parametrize("app", APPS)
 async def test_full(kafka: DevKafka, names: Names, tmp_path: Path, app: str) -> None:
-    """A worker whose disk is full ends and says why; another works on, and a larger disk ends the matter."""
+    """A worker whose disk is full ends as it takes a partition over, and says why; a larger disk ends the matter."""
     other = APPS[app]
     async with Run(f"disk full, {app}", kafka.bootstrap, names, tmp_path, provider(seed()), ends=DISK) as run:
         run.begin(triggers=1)
         state = run.workers.state("small")
         state.mkdir()
         run.workers.start("small", app, within=on_a_filesystem(state, FILESYSTEM))
-        playing = run.play(SECONDS)
+        playing = run.play(LONGER)
+
+        async def has_its_share() -> bool:
+            return bool(run.workers.lanes("small"))
+
+        await eventually(has_its_share, 60)
         await all_lanes_commit(run, app)
         fill(Path(f"/proc/{run.workers['small'].process.pid}/root{state}"))
         run.nemesis.note("disk full", "small")
-        run.workers.kill(other)  # so that the one with the full disk has everything to do
+        run.workers.rest(other)  # so that the one with the full disk has everything to do
         run.nemesis.note("kill -9", other)
 
         async def ended() -> bool:
             return any(each.name == "small" and "No space left" in each.last for each in run.workers.ended)
 
         await eventually(ended, 90)
+        run.workers.start(other, app)
         await playing  # the supervisor has started it again by now, on the disk that everybody has
         await run.finish()
 
