@@ -305,10 +305,15 @@ class Workers:
         intruded = [
             f"{name} was intruded upon: {line}"
             for name in self._workers
-            for line in self.logged(name).splitlines()
+            for line in self._said(name).splitlines()
             if INTRUDED in line and not re.search(ends, line)
         ]
         return silent + late + intruded
+
+    def _said(self, name: str) -> str:
+        """Return the log of a worker's lives; lives of other runs may be before them, in the same directory."""
+        begins = min(life.begins for life in self._lives if life.name == name)
+        return self.log(name).read_bytes()[begins:].decode(errors="replace")
 
     def finish(self, seconds: float = END_SECONDS) -> list[str]:
         """End all in good order; return a line for each that did not end well, all of them within `seconds`.

@@ -109,6 +109,7 @@ def test_no_worker_may_end_by_itself_unless_something_else_is_said(tmp_path: Pat
 
 
 async def test_an_intrusion_is_told_whoever_ended_with_it(workers: Workers) -> None:
+    workers.log("w1").write_text(f"{ENDS}partition 0: {INTRUDED} 5, it gave 7, in another run\n")
     workers.start("w1")
     await runs(workers, "w1", 1)
     workers.rest("w1")
