@@ -10,7 +10,7 @@ from app.streams.patience import AWAY_SECONDS
 from tests.faults.cluster import FAILED
 from tests.faults.load import provider
 from tests.faults.nemesis import kill_broker, stop_broker
-from tests.faults.reasons import AWAY, EXPELLED
+from tests.faults.reasons import AWAY, EXPELLED, UNFINISHED
 from tests.faults.run import Run, seed
 from tests.kafka.waiting import eventually
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
 
 async def test_killed_and_restarted_amid_the_load(own_kafka: DevKafka, names: Names, tmp_path: Path) -> None:
-    async with Run("broker killed", own_kafka.bootstrap, names, tmp_path, provider(seed())) as run:
+    async with Run("broker killed", own_kafka.bootstrap, names, tmp_path, provider(seed()), ends=UNFINISHED) as run:
         run.begin(triggers=2, senders=1)
         away = {"kill -9 of the broker": kill_broker(own_kafka, 0.5)}
         await run.nemesis.storm(away, until=run.play(25), every=(2, 5))

@@ -8,7 +8,7 @@ from app.dev.kafka import DevKafka
 from app.streams.names import Names
 from tests.faults.load import provider
 from tests.faults.nemesis import kill, kill_broker, stop, term, trouble
-from tests.faults.reasons import EXPELLED
+from tests.faults.reasons import EXPELLED, UNFINISHED
 from tests.faults.run import STORM, Run, seed
 
 pytestmark = pytest.mark.kafka
@@ -35,7 +35,8 @@ async def test_workers_are_killed_and_stopped_and_mails_dropped_after_data(
 
 
 async def test_the_broker_is_killed(own_kafka: DevKafka, names: Names, tmp_path: Path) -> None:
-    async with Run("short: broker killed", own_kafka.bootstrap, names, tmp_path, provider(seed(), 60)) as run:
+    load = provider(seed(), 60)
+    async with Run("short: broker killed", own_kafka.bootstrap, names, tmp_path, load, ends=UNFINISHED) as run:
         run.begin(triggers=1, senders=1)
         playing = run.play(6)
         await run.becomes(0.2)
