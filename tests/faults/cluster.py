@@ -7,7 +7,8 @@ installs failpoints, is `("tests.faults.worker",)`.
 
 Faults: `kill`, `term`, `stop`, `cont`. `supervise` (a task) starts whatever has ended again, as a supervisor does, and
 keeps a list of ends with exit status and last log line; what `leave` or `rest` has ended stays away. `finish` ends all
-of them and names those that hang.
+of them and names those that hang. `unexplained(ends)` names what has ended otherwise than it was struck or asked to, or
+for another reason than those that the scenario expects: see reasons.py.
 """
 
 import asyncio
@@ -16,15 +17,18 @@ import re
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from app.dev.process import Process
+from tests.faults.reasons import INTRUDED, NEVER
+from tests.kafka.waiting import eventually
 
 APP_COMMAND = ("app", "worker")
 LOOK_SECONDS = 0.1
@@ -32,8 +36,12 @@ AGAIN_SECONDS = 1.0
 """Before a worker that has ended by itself is started again."""
 END_SECONDS = 12.0
 """A worker promises to end within 10 s of SIGTERM."""
+READY = "ready"
+STARTS = "INFO app.streams.worker: starts"
 ENDS = "CRITICAL app.streams.worker: ends: "
-KILLED, TERMINATED, FAILED = 128 + signal.SIGKILL, 128 + signal.SIGTERM, 1
+ASSIGNED, RUNS = "assigned partitions=", re.compile(r"lane runs.*partition=(\d+)")
+STOPPED, FAILED = 0, 1
+KILLED, TERMINATED = 128 + signal.SIGKILL, 128 + signal.SIGTERM
 
 
 @dataclass
@@ -51,6 +59,17 @@ class Worker:
     """When it was asked to end; the time for which it was stopped after that does not count."""
     stopped: float = 0.0
     """When it was stopped last."""
+    killed: bool = False
+    noted: bool = False
+    """Whether its end is in the list of ends."""
+    goes_on: int = 0
+    """How often it was let go on after it had been stopped."""
+
+    @property
+    def strikes(self) -> int:
+        """How often it was amid something that it did not bring to an end: stopped, or ended in no good order."""
+        in_good_order = self.process.running or self.process.wait() in {STOPPED, TERMINATED}
+        return self.goes_on + (not in_good_order)
 
 
 @dataclass(frozen=True)
@@ -65,14 +84,18 @@ class Ended:
     last: str
     seconds: float | None = None
     """How long after it was asked to end; None: it was not."""
+    killed: bool = False
+    """Whether it was sent SIGKILL."""
+    begun: bool = False
+    """Whether it had said that it starts: SIGTERM kills none that has."""
 
-    @property
-    def explained(self) -> bool:
-        """Whether it was killed, was asked to and did so in good order, or says in words why it ended."""
-        if self.status in {KILLED, TERMINATED}:
-            return True
-        said = ENDS in self.last or self.last.rpartition("\n")[2].startswith("error: ")
-        return self.seconds is not None if self.status == 0 else said and "Traceback" not in self.last
+    def explained(self, ends: str = NEVER) -> bool:
+        """Whether it was killed, was asked to end and did so in good order, or gives one of the reasons `ends`."""
+        asked = self.seconds is not None
+        if self.status == FAILED:
+            said = ENDS in self.last or self.last.rpartition("\n")[2].startswith("error: ")
+            return said and re.search(ends, self.last) is not None and "Traceback" not in self.last
+        return {KILLED: self.killed, TERMINATED: asked and not self.begun, STOPPED: asked}.get(self.status, False)
 
     @property
     def in_time(self) -> bool:
@@ -90,9 +113,9 @@ class Workers:
     static: bool = True
     """Members of their group under their names, or without one."""
     ended: list[Ended] = field(default_factory=list)
-    stretches: Counter[str] = field(default_factory=Counter)
-    """How often one of an app's workers has begun, or gone on after a stop."""
     _workers: dict[str, Worker] = field(default_factory=dict)
+    _lives: list[Worker] = field(default_factory=list)
+    """All that ever were, of which `_workers` has the newest of each name."""
     _changing: Lock = field(default_factory=Lock)
 
     def start(
@@ -117,7 +140,7 @@ class Workers:
             environment={**os.environ, **self.settings, **self._places(name), **own},
         )
         self._workers[name] = Worker(name, app, own, process, begins=begins)
-        self.stretches[app] += 1
+        self._lives.append(self._workers[name])
 
     def _places(self, name: str) -> dict[str, str]:
         return {
@@ -132,9 +155,9 @@ class Workers:
         """Return the names of the workers that are wanted, of one app or of all."""
         return [each.name for each in self._workers.values() if each.wanted and app in {None, each.app}]
 
-    def have_ended(self, app: str) -> bool:
-        """Tell whether any of the app's workers has ended before it was asked to."""
-        return any(self._workers[each.name].app == app for each in self.ended)
+    def strikes(self, app: str) -> int:
+        """Return how often any of the app's workers was stopped, or ended otherwise than in good order."""
+        return sum(life.strikes for life in self._lives if life.app == app)
 
     @property
     def states(self) -> list[Path]:
@@ -155,9 +178,14 @@ class Workers:
         """Return the log of a worker's newest life."""
         return self.log(name).read_bytes()[self._workers[name].begins :].decode(errors="replace")
 
+    def lanes(self, name: str) -> set[int]:
+        """Return the partitions whose lanes run in a worker, as it logs; it is at work if there are any."""
+        alive = self._workers[name].process.running
+        return {int(each) for each in RUNS.findall(self.life(name).rpartition(ASSIGNED)[2])} if alive else set()
+
     def ready(self, name: str) -> bool:
         """Whether the worker says so: it is in its group, and all of its partitions are restored."""
-        return self.readiness(name) == "ready"
+        return self.readiness(name) == READY
 
     def readiness(self, name: str) -> str:
         """Return what the worker says of that: `ready`, or why it is not; nothing where it does not answer."""
@@ -169,6 +197,17 @@ class Workers:
         except OSError:
             answer = None
         return "" if answer is None else str(answer.read().decode().strip())
+
+    async def unready(self, seconds: float) -> list[str]:
+        """Return a line for each worker that is wanted and does not become ready within so many seconds."""
+        return [line for line in await asyncio.gather(*(self._unready(name, seconds) for name in self.names())) if line]
+
+    async def _unready(self, name: str, seconds: float) -> str:
+        with suppress(TimeoutError):
+            await eventually(partial(asyncio.to_thread, self.ready, name), seconds)
+            return ""
+        said = await asyncio.to_thread(self.readiness, name)
+        return f"{name} is not ready after {seconds:.0f} s: {said or 'it does not answer'}"
 
     def logs(self) -> str:
         """Return the ends of all logs, for a failure's message."""
@@ -182,6 +221,7 @@ class Workers:
 
     def kill(self, name: str) -> None:
         """End a worker as a crash would."""
+        self._workers[name].killed = True
         self._workers[name].process.kill()
 
     def term(self, name: str) -> None:
@@ -201,14 +241,14 @@ class Workers:
         if worker.asked is not None:
             worker.asked += time.monotonic() - max(worker.asked, worker.stopped)
         worker.process.send(signal.SIGCONT)
-        self.stretches[worker.app] += 1
+        worker.goes_on += 1
 
     async def leave(self, name: str) -> None:
         """End a worker in good order, for good; raise AssertionError where it does not end in time."""
         worker = await asyncio.to_thread(self._given_up, name)
         self.term(name)
-        status = await asyncio.to_thread(worker.process.wait, END_SECONDS)
-        assert status in {0, TERMINATED}, f"{name}, asked to end: {status}\n{self.logged(name)[-1500:]}"
+        said = await asyncio.to_thread(self._ends_badly, worker, time.monotonic() + END_SECONDS)
+        assert not said, said
 
     def rest(self, name: str) -> None:
         """Kill a worker, for good."""
@@ -241,38 +281,66 @@ class Workers:
                 self.start(worker.name, worker.app)
 
     def _note(self, worker: Worker) -> int:
-        status = worker.process.wait()
-        seconds = None if worker.asked is None else time.monotonic() - worker.asked
-        life = self.life(worker.name)
-        last = life[life.rfind(ENDS) :] if ENDS in life else life.rstrip()[-1_000:]
-        self.ended.append(Ended(worker.name, status or 0, last, seconds))
-        return status or 0
+        """Put an end on the list, unless it is there, and return its status."""
+        status = worker.process.wait() or STOPPED
+        if not worker.noted:
+            worker.noted = True
+            seconds = None if worker.asked is None else time.monotonic() - worker.asked
+            life = self.life(worker.name)
+            last = life[life.rfind(ENDS) :] if ENDS in life else life.rstrip()[-1_000:]
+            self.ended.append(Ended(worker.name, status, last, seconds, worker.killed, STARTS in life))
+        return status
 
-    def unexplained(self) -> list[str]:
-        """Return a line for each end that was nobody's doing and that does not say why, or that took too long."""
+    def unexplained(self, ends: str = NEVER) -> list[str]:
+        """Return a line for each end that was nobody's doing and has none of the reasons `ends`, or took too long.
+
+        Also for each word of an intrusion in any life's log, unless that is among the reasons.
+        """
         silent = [
-            f"{each.name} ended with {each.status} and did not say why: {each.last}"
+            f"{each.name} ended with {each.status} for no reason that was to be expected: {each.last}"
             for each in self.ended
-            if not each.explained
+            if not each.explained(ends)
         ]
         late = [f"{each.name} ended {each.seconds:.0f} s after SIGTERM" for each in self.ended if not each.in_time]
-        return silent + late
+        intruded = [
+            f"{name} was intruded upon: {line}"
+            for name in self._workers
+            for line in self._said(name).splitlines()
+            if INTRUDED in line and not re.search(ends, line)
+        ]
+        return silent + late + intruded
+
+    def _said(self, name: str) -> str:
+        """Return the log of a worker's lives; lives of other runs may be before them, in the same directory."""
+        begins = min(life.begins for life in self._lives if life.name == name)
+        return self.log(name).read_bytes()[begins:].decode(errors="replace")
 
     def finish(self, seconds: float = END_SECONDS) -> list[str]:
-        """End all in good order; return a line for each that did not end well within `seconds`."""
-        running = [worker for worker in map(self._given_up, list(self._workers)) if worker.process.running]
+        """End all in good order; return a line for each that did not end well, all of them within `seconds`.
+
+        Of those that were wanted, one that has ended by itself since the supervisor looked is noted as it would have.
+        """
+        wanted = self.names()
+        workers = [self._given_up(name) for name in list(self._workers)]
+        running = [worker for worker in workers if worker.process.running]
+        for worker in workers:
+            if worker.name in wanted and worker not in running:
+                self._note(worker)
         for worker in running:
             worker.process.send(signal.SIGCONT)
-            worker.process.send(signal.SIGTERM)
-        wrong = []
-        for worker in running:
-            status = worker.process.wait(seconds)
-            if status is None:
-                wrong.append(f"{worker.name} hangs: alive {seconds:.0f} s after SIGTERM")
-                worker.process.kill()
-            elif status not in {0, TERMINATED}:  # the latter: hit before it had begun
-                wrong.append(f"{worker.name} ended with {status} at SIGTERM: {self.logged(worker.name)[-200:]}")
-        return wrong
+            self.term(worker.name)
+        deadline = time.monotonic() + seconds
+        return [said for worker in running if (said := self._ends_badly(worker, deadline))]
+
+    def _ends_badly(self, worker: Worker, deadline: float) -> str:
+        """Wait for a worker that was asked to end; return what is wrong with its end, if anything."""
+        status = worker.process.wait(max(0.0, deadline - time.monotonic()))
+        if status is None:
+            worker.process.kill()
+            return f"{worker.name} hangs: alive {time.monotonic() - (worker.asked or 0):.0f} s after SIGTERM"
+        if status == STOPPED or (status == TERMINATED and STARTS not in self.life(worker.name)):
+            return ""
+        return f"{worker.name} ended with {status} at SIGTERM: {self.logged(worker.name)[-1_500:]}"
 
     def end(self) -> None:
         """Whatever happens, leave nothing behind."""

@@ -2,7 +2,7 @@
 
 `detoured()` yields a broker of its own and a `Detour`: a client that bootstraps at `detour.bootstrap` reaches the
 broker through it alone. `hold(topic)` keeps back each Produce request that names the topic, and whatever comes after it
-on its connection, also when the client is dead by then; `caught()` returns once there is such a request; `release()`
+on its connection, also when the client is dead by then; `caught(4)` returns once four connections have one; `release()`
 hands all of it to the broker, which is how a late writer's batch arrives, and returns the error codes of the answers.
 """
 
@@ -92,10 +92,12 @@ class Detour:
         """Keep back what is written to the topic from now on."""
         self._holding = topic.encode()
 
-    async def caught(self) -> None:
-        """Return once a write is held."""
+    async def caught(self, connections: int) -> None:
+        """Return once a write is held on each of so many connections."""
         async with asyncio.timeout(CATCH_SECONDS):
-            await self._caught.wait()
+            while sum(bool(line.held) for line in self._lines) < connections:
+                self._caught.clear()
+                await self._caught.wait()
 
     async def release(self) -> list[int]:
         """Deliver what is held; return the broker's error codes, 0 where it took the batch."""

@@ -14,7 +14,7 @@ import orjson
 
 from app.delivery import attempts
 from app.engine.filing import index_keys
-from app.engine.records import ID_HEADER, header
+from app.engine.records import COMMIT_KEY, ID_HEADER, header
 from app.streams import client
 from app.streams.names import Names
 from app.streams.store import RocksStore
@@ -133,5 +133,6 @@ def _copies(state: Path, table: Table, partition: int) -> Iterable[Copy]:
     path = state / table.app / str(partition)
     if path.exists():
         store = RocksStore(path, table.index, lambda: 0)
-        yield Copy(state.name, store.offset, dict(store.scan(b"")), store.due(b"", b"\xff"))
+        rows, entries = dict(store.scan(b"")), store.due(b"", b"\xff")
+        yield Copy(state.name, store.offset, rows, entries, store.get(COMMIT_KEY))
         store.close()

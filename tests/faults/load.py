@@ -9,6 +9,7 @@ day on which few of so many facts decide anything.
 
 import dataclasses
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +29,7 @@ from app.simulate.run import Pause, Span, simulate
 from app.streams.names import Names
 from app.triggers import REGISTRY
 from tests.builders import Event, a_company, a_payment, a_rule, account_event, an_event, at, invoice_event, written
+from tests.faults.verifier import Said
 
 ROOT = Path(__file__).parents[2]
 STEP = 15 * MINUTE
@@ -53,6 +55,8 @@ class Load:
     """Applied in the middle, in place of `config`: all versions of all rules."""
     beside: int = 0
     """Records that a scenario publishes by itself, none of which is a fact: each must become a dead letter."""
+    instead: frozenset[str] = frozenset()
+    """Final outcomes that may stand for a mail: see `verifier.mails`."""
 
     @property
     def whole(self) -> Config:
@@ -75,16 +79,17 @@ class Load:
         return self._simulated[0]
 
     @cached_property
-    def broken(self) -> int:
-        """How many lines must become dead letters."""
-        return self._simulated[1] + self.beside
+    def broken(self) -> Counter[Said]:
+        """What the dead letters must say that lines become."""
+        return self._simulated[1]
 
     @cached_property
-    def _simulated(self) -> tuple[list[dict[str, Any]], int]:
+    def _simulated(self) -> tuple[list[dict[str, Any]], Counter[Said]]:
         played = sorted(each.line.number for each in self.played if isinstance(each, Played))
         lines = [self.lines[number - 1] for number in played]
         decisions, breaches = simulate(lines, Rulebook(self.whole.rules, self.whole.companies), self.span)
-        return [as_line(decision) for decision in decisions], len(breaches)
+        broken = Counter((breach.field, breach.reason) for breach in breaches)
+        return [as_line(decision) for decision in decisions], broken
 
     def parts(self, *shares: float) -> list[Part]:
         """Split the history at these shares of its span, each part but the last ending with a tick."""

@@ -9,7 +9,7 @@ whom it has hit: `async def fault(chance: random.Random) -> str`. Builders here 
 
 `Nemesis(seed).storm({"kill": kill(workers), …}, until=task, every=(1, 4))` strikes with one after the other, at random,
 until `task` is done; two storms may rage at once. `strike("kill", kill(workers))` strikes once. `counts` says how often
-each has struck.
+each has struck, `missed` which of them have struck no worker at work.
 """
 
 import asyncio
@@ -19,11 +19,18 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 
 from app.dev.kafka import DevKafka
 from tests.faults.cluster import Workers
 from tests.faults.relay import Mood, Relay
+from tests.kafka.waiting import eventually
+
+AT_WORK = " at work"
+"""Stands behind a victim's name of which a lane ran."""
+PATIENCE = 5.0
+"""Seconds in which a victim may come to work; then it is struck as it is: who is only starting is a victim, too."""
 
 Fault = Callable[[random.Random], Awaitable[str]]
 
@@ -50,6 +57,14 @@ class Nemesis:
     def counts(self) -> dict[str, int]:
         """Return how often each fault has struck."""
         return dict(Counter(each.what for each in self.strikes))
+
+    def missed(self, *whats: str) -> list[str]:
+        """Return which of these have struck no worker at work."""
+        return [what for what in whats if not self.at_work(what)]
+
+    def at_work(self, what: str) -> list[str]:
+        """Return whom it has struck at work."""
+        return [each.whom for each in self.strikes if each.what == what and AT_WORK in each.whom]
 
     async def strike(self, what: str, fault: Fault, chance: random.Random | None = None) -> None:
         """Strike once."""
@@ -78,13 +93,31 @@ class Nemesis:
         await until
 
 
+async def victim(workers: Workers, app: str | None, chance: random.Random) -> str:
+    """Choose a worker, one of `app`'s or of all, and wait with patience until it is at work, or ready for it."""
+    name = chance.choice(workers.names(app))
+
+    async def is_up() -> bool:
+        return bool(workers.lanes(name)) or await asyncio.to_thread(workers.ready, name)
+
+    with suppress(TimeoutError):
+        await eventually(is_up, PATIENCE)
+    return await workers.up(name)
+
+
+def as_it_is(workers: Workers, name: str) -> str:
+    """Return the victim's name, and whether it is at work."""
+    return name + AT_WORK if workers.lanes(name) else name
+
+
 def kill(workers: Workers, app: str | None = None) -> Fault:
     """kill -9."""
 
     async def fault(chance: random.Random) -> str:
-        name = await workers.up(chance.choice(workers.names(app)))
+        name = await victim(workers, app, chance)
+        whom = as_it_is(workers, name)
         await asyncio.to_thread(workers.kill, name)
-        return name
+        return whom
 
     return fault
 
@@ -93,22 +126,30 @@ def term(workers: Workers, app: str | None = None) -> Fault:
     """SIGTERM; over when the worker has ended, which `Workers.finish` and the supervisor look at."""
 
     async def fault(chance: random.Random) -> str:
-        name = await workers.up(chance.choice(workers.names(app)))
+        name = await victim(workers, app, chance)
+        whom = as_it_is(workers, name)
         workers.term(name)
-        return name
+        return whom
 
     return fault
 
 
-def stop(workers: Workers, seconds: Sequence[float], app: str | None = None) -> Fault:
-    """SIGSTOP for one of `seconds`, then SIGCONT."""
+def stop(
+    workers: Workers,
+    seconds: Sequence[float],
+    app: str | None = None,
+    watched: Callable[[str], AbstractContextManager[object]] = nullcontext,
+) -> Fault:
+    """SIGSTOP for one of `seconds`, then SIGCONT; all that within the context that `watched` makes of the name."""
 
     async def fault(chance: random.Random) -> str:
-        name, pause = await workers.up(chance.choice(workers.names(app))), chance.choice(seconds)
-        workers.stop(name)
-        await asyncio.sleep(pause)
+        name, pause = await victim(workers, app, chance), chance.choice(seconds)
+        whom = as_it_is(workers, name)
+        with watched(name):
+            workers.stop(name)
+            await asyncio.sleep(pause)
         workers.cont(name)
-        return f"{name} for {pause:g} s"
+        return f"{whom} for {pause:g} s"
 
     return fault
 

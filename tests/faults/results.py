@@ -37,13 +37,14 @@ class Result(msgspec.Struct, kw_only=True):
 
     def line(self) -> str:
         """Return the run in one line."""
+        ends = ", ".join(f"{status}: {times}" for status, times in sorted(self.ends.items())) or "none"
         faults = ", ".join(f"{what} {times}" for what, times in sorted(self.faults.items())) or "none"
         return (
             f"{self.name} seed {self.seed} | load {self.facts} facts, {self.decisions} decisions | faults {faults}"
             f" | decisions {self.decisions}/{self.found}/{self.missing}/{self.extra}"
             f" | mails {self.mails}/{self.accepted}/{self.lost}/{self.doubled}/{self.unknown}"
             f" | state differences {self.differences} | longest stall {self.stall:.1f} s"
-            f" | {'ok' if not self.wrong else 'WRONG'} in {self.seconds:.0f} s"
+            f" | ends {ends} | {'ok' if not self.wrong else 'WRONG'} in {self.seconds:.0f} s"
         )
 
 

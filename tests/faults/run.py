@@ -7,9 +7,10 @@
         await run.finish()                              # works off, ends the workers, verifies, asserts
 
 `run.workers`, `run.relay`, `run.nemesis`, `run.watch`, `run.chance` are there to be used meanwhile; a keyword
-WHIMBREL_X is a variable for all workers. `finish(unknown=False)` also demands that no outcome is unknown, unless a
-sender has ended; else there are no more than were broken off. The result's line is printed at the session's end
-(conftest.py). `Stage` is a run without load and relay, for other apps and other verdicts.
+WHIMBREL_X is a variable for all workers. No outcome may be unknown but of what senders were amid as they
+were struck, and of what the SMTP server has kept to itself. No worker may end by itself but for the reasons that
+the run is given (`ends`). The result's line is printed at the session's end (conftest.py). `Stage` is a run without
+load and relay, for other apps and other verdicts.
 """
 
 import asyncio
@@ -18,7 +19,8 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -34,6 +36,7 @@ from tests.faults.cluster import APP_COMMAND, Workers
 from tests.faults.evidence import Evidence
 from tests.faults.load import Load, Part
 from tests.faults.nemesis import Nemesis
+from tests.faults.reasons import NEVER
 from tests.faults.relay import Relay
 from tests.faults.results import Result, keep, this_session
 from tests.faults.watch import Watch
@@ -44,8 +47,8 @@ SESSION = 3.0
 TAKE_OVER = SESSION + SESSION / 3 + REJOIN_SECONDS + 10.0
 """The most that a partition waits for its next owner: until the last one is taken for dead, for a member that lives and
 does not join again, and to start and restore where much else goes on."""
-LONGEST_STALL = 2 * TAKE_OVER
-"""One that is struck amid a take-over; what the nemesis takes away from all (`Stage.away`) comes on top."""
+STORM = 2 * TAKE_OVER
+"""The same where strikes come in storms, and one falls amid the take-over that another has brought about."""
 SMTP_TIMEOUT = 0.5
 FINAL_REPLY_SECONDS = 5.0
 """Ten times the timeout: see app.delivery.smtp."""
@@ -71,8 +74,14 @@ class Stage:
         partitions: int = PARTITIONS,
         static: bool = True,
         command: Sequence[str] = APP_COMMAND,
+        ends: str = NEVER,
+        stall: float = TAKE_OVER,
         **settings: str,
     ) -> None:
+        """`ends` is a pattern: for what reasons workers may end by themselves (reasons.py).
+
+        `stall` is for how long a partition may stand still, beside what is taken away from all (`without`).
+        """
         self.name = name
         self.bootstrap = bootstrap
         self.names = names
@@ -86,9 +95,10 @@ class Stage:
             "WHIMBREL_SESSION_SECONDS": f"{SESSION:.0f}",
         }
         self.workers = Workers(directory, own | settings, command, static)
-        self.away = 0.0
-        """Seconds for which the nemesis takes away what everybody waits for."""
+        self._away = 0.0
         self._partitions = partitions
+        self._ends = ends
+        self._stall = stall
         self._concluded: Result | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._begun = time.monotonic()
@@ -116,6 +126,31 @@ class Stage:
         self._tasks.append(task)
         return task
 
+    @contextmanager
+    def without(self) -> Iterator[None]:
+        """Let partitions stand still for as much longer as this context lasts: what everybody waits for is away."""
+        begun = time.monotonic()
+        yield
+        self._away += time.monotonic() - begun
+
+    async def wind_up(self, seconds: float = 120.0) -> list[str]:
+        """Work off, hear from every worker that it is ready, and end all; return what is wrong."""
+        wrong = await self.settle(seconds)
+        wrong += await self.workers.unready(TAKE_OVER)
+        return wrong + await asyncio.to_thread(self.workers.finish)
+
+    async def all_lanes_run(self, *apps: str, seconds: float = 2 * TAKE_OVER) -> None:
+        """Wait until the lanes of all partitions run, of these apps or of all."""
+        workers = self.workers
+
+        async def all_run() -> bool:
+            wanted = apps or {workers[name].app for name in workers.names()}
+            return all(
+                sum(len(workers.lanes(name)) for name in workers.names(app)) == self._partitions for app in wanted
+            )
+
+        await eventually(all_run, seconds)
+
     async def settle(self, seconds: float = 120.0) -> list[str]:
         """Wait until all that was published is worked off; return what is not after `seconds`."""
         idle = asyncio.create_task(self.watch.idle(seconds))
@@ -128,7 +163,7 @@ class Stage:
 
     def result(self, wrong: list[str], **figures: Any) -> Result:
         """Return the result, with `figures` of Result."""
-        stall, most = self.watch.longest_stall, LONGEST_STALL + self.away
+        stall, most = self.watch.longest_stall, self._stall + self._away
         if stall > most:
             wrong = [*wrong, f"a partition stood still for {stall:.0f} s, more than the {most:.0f} that bound it"]
         return Result(
@@ -139,7 +174,7 @@ class Stage:
             faults=self.nemesis.counts,
             stall=round(stall, 1),
             ends=dict(Counter(str(each.status) for each in self.workers.ended)),
-            wrong=wrong + self.workers.unexplained(),
+            wrong=wrong + self.workers.unexplained(self._ends),
             **figures,
         )
 
@@ -203,37 +238,34 @@ class Run(Stage):
 
         await eventually(there, seconds)
 
-    async def finish(self, seconds: float = 120.0, *, unknown: bool = True) -> Result:
+    async def finish(self, seconds: float = 120.0) -> Result:
         """Work off, end the workers, verify and keep the result; raise AssertionError where it is wrong."""
         await self.relay.behave("well")
-        wrong = await self.settle(seconds)
-        wrong += await asyncio.to_thread(self.workers.finish)
+        wrong = await self.wind_up(seconds)
         found = await evidence.gather(self.bootstrap, self.names, self.workers.states)
-        result = self._judged(found, wrong)
-        most = self._most_unknown() if unknown or self.workers.have_ended("sender") else 0
-        if result.unknown > most:
-            result.wrong.append(f"{result.unknown} unknown outcomes where there is reason for {most} at the most")
-        return self.conclude(result)
+        return self.conclude(self._judged(found, wrong))
 
-    def _most_unknown(self) -> int:
-        """Return for how many outcomes there is reason to be unknown.
+    def too_many(self, unknown: int) -> list[str]:
+        """Say so where more outcomes are unknown than there is reason for.
 
-        These are what the relay kept to itself, and all that senders can have been amid when they were struck: an
+        That are what the relay kept to itself, and all that senders can have been amid when they were struck: an
         answer is submitted to its lane before its connection serves another, so a lane is in doubt about no more.
         """
         amid = load(self.workers.settings).smtp_concurrency * self._partitions
-        return self.relay.unsure + amid * self.workers.stretches["sender"]
+        most = self.relay.unsure + amid * self.workers.strikes("sender")
+        return [f"{unknown} unknown outcomes where there is reason for {most} at the most"] if unknown > most else []
 
     def _judged(self, found: Evidence, wrong: list[str]) -> Result:
         missing, extra = verifier.decisions(self.load.expected, found.decisions)
-        mails = verifier.mails(self.load.expected, self.relay.accepted, found.deliveries, found.attempted)
+        mails = verifier.mails(
+            self.load.expected, self.relay.accepted, found.deliveries, found.attempted, self.load.instead
+        )
         differences = [
             line for each in found.state for line in verifier.state(each.place, each.journal, each.copies, each.index)
         ]
         wrong += [f"missing: {each.decode()}" for each in missing] + [f"extra: {each.decode()}" for each in extra]
-        wrong += mails.lost + mails.doubled + mails.wrong + differences + found.wrong
-        if len(found.dead) != self.load.broken:
-            wrong.append(f"{len(found.dead)} dead letters instead of {self.load.broken}")
+        wrong += mails.lost + mails.doubled + mails.wrong + differences + found.wrong + self.too_many(mails.unknown)
+        wrong += verifier.letters(self.load.broken, found.dead, self.load.beside)
         return self.result(
             wrong,
             facts=self.load.facts,

@@ -10,6 +10,7 @@ from app.streams.patience import AWAY_SECONDS
 from tests.faults.cluster import FAILED
 from tests.faults.load import provider
 from tests.faults.nemesis import kill_broker, stop_broker
+from tests.faults.reasons import AWAY, EXPELLED, UNFINISHED
 from tests.faults.run import Run, seed
 from tests.kafka.waiting import eventually
 
@@ -17,20 +18,22 @@ pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
 
 async def test_killed_and_restarted_amid_the_load(own_kafka: DevKafka, names: Names, tmp_path: Path) -> None:
-    async with Run("broker killed", own_kafka.bootstrap, names, tmp_path, provider(seed())) as run:
+    async with Run("broker killed", own_kafka.bootstrap, names, tmp_path, provider(seed()), ends=UNFINISHED) as run:
         run.begin(triggers=2, senders=1)
         away = {"kill -9 of the broker": kill_broker(own_kafka, 0.5)}
         await run.nemesis.storm(away, until=run.play(25), every=(2, 5))
-        await run.finish(unknown=False)
+        await run.finish()
 
 
 async def test_standing_still_for_half_a_minute(own_kafka: DevKafka, names: Names, tmp_path: Path) -> None:
-    async with Run("broker stopped for 30 s", own_kafka.bootstrap, names, tmp_path, provider(seed())) as run:
+    async with Run(
+        "broker stopped for 30 s", own_kafka.bootstrap, names, tmp_path, provider(seed()), ends=EXPELLED
+    ) as run:
         run.begin(triggers=2, senders=1)
         playing = run.play(12)
         await run.becomes(0.2)
-        run.away = 30.0
-        await run.nemesis.strike("stop of the broker", stop_broker(own_kafka, run.away))
+        with run.without():
+            await run.nemesis.strike("stop of the broker", stop_broker(own_kafka, 30))
         await playing
         await run.finish()
 
@@ -38,21 +41,22 @@ async def test_standing_still_for_half_a_minute(own_kafka: DevKafka, names: Name
 async def test_away_for_longer_than_a_minute_workers_end_say_why_and_come_back(
     own_kafka: DevKafka, names: Names, tmp_path: Path
 ) -> None:
-    async with Run("broker away for over 60 s", own_kafka.bootstrap, names, tmp_path, provider(seed())) as run:
+    async with Run(
+        "broker away for over 60 s", own_kafka.bootstrap, names, tmp_path, provider(seed()), ends=AWAY
+    ) as run:
         first, second = run.load.parts(0.5)
         run.begin(triggers=2, senders=1)
         await run.play(3, first)
         await run.becomes(0.1)
-        own_kafka.kill()
-        run.nemesis.note("kill of the broker", "for over 60 s")
 
         async def all_have_ended() -> bool:
             ended = {each.name for each in run.workers.ended if each.status == FAILED}
             return ended == set(run.workers.names())
 
-        await eventually(all_have_ended, 90)
-        run.away = AWAY_SECONDS
-        assert all("no answer from Kafka" in each.last for each in run.workers.ended), run.workers.ended
-        own_kafka.start()
+        with run.without():
+            own_kafka.kill()
+            run.nemesis.note("kill of the broker", "for over 60 s")
+            await eventually(all_have_ended, AWAY_SECONDS + 30)
+            own_kafka.start()
         await run.play(3, second)
         await run.finish()

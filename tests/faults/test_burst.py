@@ -1,8 +1,5 @@
 """Bursts of facts: through workers that count each, and through the product, which all are killed over it."""
 
-import asyncio
-import random
-import re
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -13,11 +10,10 @@ from app.dev.kafka import DevKafka
 from app.streams.names import Names
 from tests.engine.counting import Counting
 from tests.faults import verifier
-from tests.faults.cluster import Workers
 from tests.faults.evidence import Table, read_table
 from tests.faults.load import much_said
-from tests.faults.nemesis import Fault
-from tests.faults.run import PARTITIONS, Run, Stage, seed
+from tests.faults.nemesis import kill
+from tests.faults.run import PARTITIONS, STORM, Run, Stage, seed
 from tests.kafka.fleet import Fleet, end_of
 from tests.kafka.test_worker import some_facts
 from tests.kafka.waiting import eventually
@@ -31,33 +27,6 @@ KILLS = 5
 """Over the other one, each when another eighth of its facts is committed."""
 SECONDS = 180.0
 """For a share of a burst to be committed, and for what is left of it in the end to be worked off."""
-AMID = "lanes running"
-ASSIGNED, RUNS = " assigned ", re.compile(r"lane runs.*partition=(\d+)")
-
-
-def running(workers: Workers, name: str) -> set[str]:
-    """Return the partitions whose lanes run in this worker, as it logs."""
-    alive = workers[name].process.running
-    return set(RUNS.findall(workers.life(name).rpartition(ASSIGNED)[2])) if alive else set()
-
-
-def kill(workers: Workers, app: str) -> Fault:
-    """kill -9 of one of the app's workers, which says where it struck amid running lanes."""
-
-    async def fault(chance: random.Random) -> str:
-        name = await workers.up(chance.choice(workers.names(app)))
-        lanes = running(workers, name)
-        await asyncio.to_thread(workers.kill, name)
-        return f"{name}, {len(lanes)} {AMID}" if lanes else name
-
-    return fault
-
-
-async def all_lanes_run(stage: Stage, app: str) -> None:
-    async def run() -> bool:
-        return sum(len(running(stage.workers, name)) for name in stage.workers.names(app)) == PARTITIONS
-
-    await eventually(run, SECONDS)
 
 
 async def strike(stage: Stage, app: str) -> None:
@@ -66,8 +35,8 @@ async def strike(stage: Stage, app: str) -> None:
 
 async def has_struck_amid(stage: Stage, app: str) -> None:
     """Check that, and let all lanes run again: a worker that ends before has no copy that could be compared."""
-    assert any(each.whom.endswith(AMID) for each in stage.nemesis.strikes), "no kill struck a running lane"
-    await all_lanes_run(stage, app)
+    assert not stage.nemesis.missed("kill -9"), "no kill struck a running lane"
+    await stage.all_lanes_run(app, seconds=SECONDS)
 
 
 async def test_of_200_000_facts_at_once_each_is_counted_once(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
@@ -76,11 +45,11 @@ async def test_of_200_000_facts_at_once_each_is_counted_once(kafka: DevKafka, na
     async def counting_has_begun() -> bool:
         return any([await end_of(kafka.bootstrap, names.decisions, number) for number in range(PARTITIONS)])
 
-    stage = Stage("burst of 200,000 facts, counted", kafka.bootstrap, names, tmp_path, command=["tests.faults.worker"])
-    async with stage:
+    name, command = "burst of 200,000 facts, counted", ("tests.faults.worker",)
+    async with Stage(name, kafka.bootstrap, names, tmp_path, command=command, stall=STORM) as stage:
         for name in ("c1", "c2"):
             stage.workers.start(name, "counting", WHIMBREL_TICK_SECONDS="1")
-        await all_lanes_run(stage, "counting")
+        await stage.all_lanes_run("counting", seconds=SECONDS)
         burst = some_facts(names, FACTS, seed())
         for number in range(PARTS):  # as fast as may be, but no kill after the last
             if number:
@@ -88,8 +57,7 @@ async def test_of_200_000_facts_at_once_each_is_counted_once(kafka: DevKafka, na
                 await strike(stage, "counting")
             await told.publish(burst[number::PARTS])
         await has_struck_amid(stage, "counting")
-        wrong = await stage.settle(SECONDS)
-        wrong += await asyncio.to_thread(stage.workers.finish)
+        wrong = await stage.wind_up(SECONDS)
         facts, _, repeats = await told.outputs()
         if len(facts) != FACTS:
             wrong.append(f"{len(facts)} facts were counted instead of {FACTS}")
@@ -114,14 +82,14 @@ async def test_of_200_000_facts_at_once_those_that_call_for_mails_are_decided(
     load = much_said(seed(), FACTS)
     assert load.facts == FACTS
     assert 0 < len(load.expected) < FACTS // 50
-    async with Run("burst of 200,000 facts", kafka.bootstrap, names, tmp_path, load) as run:
+    async with Run("burst of 200,000 facts", kafka.bootstrap, names, tmp_path, load, stall=STORM) as run:
 
         async def have_committed(share: float) -> bool:
             lanes = run.watch.positions(names.book_journal).values()
             return sum(lane.get(topic, 0) for lane in lanes for topic in names.facts) >= share * FACTS
 
         run.begin(triggers=2, senders=1)
-        await all_lanes_run(run, "triggers")
+        await run.all_lanes_run("triggers", seconds=SECONDS)
         run.play(0)
         for number in range(1, KILLS + 1):
             await eventually(partial(have_committed, number / (KILLS + 3)), SECONDS)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import random
-import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from tests.builders import a_payment, account_event, at, invoice_event, paid, wr
 from tests.faults import live
 from tests.faults.altered import alter
 from tests.faults.load import Load
+from tests.faults.reasons import CLOCK
 from tests.faults.run import PARTITIONS, Run, seed
 from tests.faults.switching import CLOCK_OFF
 from tests.faults.test_live import BY_THE_CLOCK
@@ -66,7 +66,7 @@ async def test_the_year_2099(kafka: DevKafka, names: Names, tmp_path: Path) -> N
                 await producer.send(names.billing, value, key, timestamp_ms=YEAR_2099 // 1_000)
             await producer.flush()
         await speaking
-        await run.finish(unknown=False)
+        await run.finish()
         letters = [orjson.loads(each.value or b"") for each in await client.read(kafka.bootstrap, names.dead_letters)]
         assert {letter["field"] for letter in letters} == {"time"}
 
@@ -89,28 +89,34 @@ async def test_a_clock_that_is_an_hour_fast(kafka: DevKafka, names: Names, tmp_p
         run.nemesis.note("clock an hour fast", "fast")
 
         async def has_partitions_and_says_why_it_does_nothing() -> bool:
-            return bool(lanes(run, "fast")) and "clock" in run.workers.readiness("fast")
+            return bool(run.workers.lanes("fast")) and "clock" in run.workers.readiness("fast")
 
         await eventually(has_partitions_and_says_why_it_does_nothing, 60)
         run.load = live.speak(load, live.second_after(clock.now()), seed(), accounts=100)
         speaking = run.beside(live.publish(kafka.bootstrap, names, run.load))
         await run.becomes(0.1)
-        owned = lanes(run, "fast")
+        owned = run.workers.lanes("fast")
         decided = {int(output.split(b"/")[1]) for output in run.watch.decided}
         assert decided, "the other one decides"
         assert not decided & owned
         assert "clock" in run.workers.readiness("fast")
         await run.workers.leave("fast")
         await speaking
-        await run.finish(unknown=False)
+        await run.finish()
 
 
 async def test_a_sender_whose_clock_is_an_hour_slow(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
     """It would take old news for fresh: it hands nothing over, ends and says why, until its clock is set."""
     load = live.live(live.moment_after(clock.now() + LEAD))
-    command = ("tests.faults.worker",)
     async with Run(
-        "sender's clock an hour slow", kafka.bootstrap, names, tmp_path, load, command=command, **BY_THE_CLOCK
+        "sender's clock an hour slow",
+        kafka.bootstrap,
+        names,
+        tmp_path,
+        load,
+        command=("tests.faults.worker",),
+        ends=CLOCK,
+        **BY_THE_CLOCK,
     ) as run:
         run.begin(triggers=1, senders=0)
         run.workers.start("slow", "sender", None, (), **{CLOCK_OFF: "-3600"})
@@ -123,18 +129,13 @@ async def test_a_sender_whose_clock_is_an_hour_slow(kafka: DevKafka, names: Name
         async def ends_again_and_again() -> bool:
             return sum(each.name == "slow" for each in run.workers.ended) > 1
 
-        await eventually(ends_again_and_again, 60)
-        assert {" s off the broker's" in each.last for each in run.workers.ended} == {True}
-        assert not run.relay.accepted
-        run.workers.rest("slow")
-        run.workers.start("right", "sender")
+        with run.without():
+            await eventually(ends_again_and_again, 60)
+            assert not run.relay.accepted
+            run.workers.rest("slow")
+            run.workers.start("right", "sender")
         await speaking
-        await run.finish(unknown=False)
-
-
-def lanes(run: Run, name: str) -> set[int]:
-    """Return the partitions that the worker has had in its present life."""
-    return {int(number) for number in re.findall(r"lane runs.*partition=(\d+)", run.workers.life(name))}
+        await run.finish()
 
 
 async def test_a_first_start_on_two_years_of_history(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
@@ -152,7 +153,7 @@ async def test_a_first_start_on_two_years_of_history(kafka: DevKafka, names: Nam
         assert not run.relay.accepted
         run.load = news(load, old)
         await live.publish(kafka.bootstrap, names, dataclasses.replace(run.load, lines=run.load.lines[len(old) :]))
-        await run.finish(unknown=False)
+        await run.finish()
 
 
 def news(load: Load, old: list[bytes]) -> Load:

@@ -7,27 +7,64 @@ from pathlib import Path
 import pytest
 
 from app.dev.kafka import DevKafka
+from app.engine.records import COMMIT_KEY
 from app.streams.names import Names
+from tests.faults import evidence
 from tests.faults.load import provider
+from tests.faults.reasons import DISK
 from tests.faults.run import PARTITIONS, Run, seed
 from tests.kafka.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
 SECONDS = 15.0
-RUNS = "lane runs"
+LONGER = 30.0
+COMMITS = 3
+"""In each partition, before a strike."""
 FILESYSTEM = "64m"
 APPS = {"triggers": "t1", "sender": "s1"}
 
 
-async def commits(run: Run, more: int) -> None:
-    """Wait until so many more batches are committed."""
-    goal = run.watch.commits + more
+def table_of(run: Run, app: str) -> evidence.Table:
+    return dict(zip(APPS, evidence.tables(run.names), strict=True))[app]
 
-    async def done() -> bool:
-        return run.watch.commits >= goal
 
-    await eventually(done, 60)
+async def all_lanes_commit(run: Run, app: str) -> None:
+    """Wait until the app's workers run all lanes, and each lane has committed from then on."""
+    await run.all_lanes_run(app)
+    before = run.watch.committed(table_of(run, app).journal)
+
+    async def commit() -> bool:
+        now = run.watch.committed(table_of(run, app).journal)
+        return all(now.get(number, 0) >= before.get(number, 0) + COMMITS for number in range(PARTITIONS))
+
+    await eventually(commit, 60)
+
+
+async def begins_anew(run: Run, app: str, name: str) -> None:
+    """End the worker in good order, which alone puts all of its rows on disk, and start it again."""
+    await run.workers.leave(name)
+    run.workers.start(name, app)
+
+
+async def kill(run: Run, app: str, name: str) -> Path:
+    """Kill the worker for good amid its work, and return its state, which has rows of every partition."""
+    await all_lanes_commit(run, app)
+    run.workers.rest(name)
+    await assert_holds_rows(run, app, run.workers.state(name))
+    return run.workers.state(name)
+
+
+async def assert_holds_rows(run: Run, app: str, state: Path) -> None:
+    """Also that they are older than the journal of each: there is something to be read back."""
+    partitions = await evidence.read_table(run.bootstrap, table_of(run, app), [state])
+    assert len(partitions) == PARTITIONS
+    for each in partitions:
+        (copy,) = each.copies
+        assert copy.offset >= 0, f"nothing is on disk of {each.place}"
+        assert copy.rows, f"no row is on disk of {each.place}"
+        last = max(offset for offset, key, _ in each.journal if key == COMMIT_KEY)
+        assert copy.offset < last, f"{each.place}: the copy stands at {copy.offset}, the journal at {last}"
 
 
 @pytest.mark.parametrize("app", APPS)
@@ -35,12 +72,11 @@ async def test_deleted_between_two_lives(kafka: DevKafka, names: Names, tmp_path
     name = APPS[app]
     async with Run(f"state deleted, {app}", kafka.bootstrap, names, tmp_path, provider(seed())) as run:
         run.begin(triggers=1)
-        playing = run.play(SECONDS)
+        playing = run.play(LONGER)
         for _ in range(3):
-            await commits(run, 15)
-            await took_up(run, name)
-            run.workers.rest(name)
-            shutil.rmtree(run.workers.state(name))
+            await all_lanes_commit(run, app)
+            await begins_anew(run, app, name)
+            shutil.rmtree(await kill(run, app, name))
             run.nemesis.note("kill -9, state deleted", name)
             run.workers.start(name, app)
         await playing
@@ -49,11 +85,14 @@ async def test_deleted_between_two_lives(kafka: DevKafka, names: Names, tmp_path
 
 async def test_deleted_under_a_running_worker(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
     """What is open stays readable; the worker goes on, or ends and says why, and its successor restores."""
-    async with Run("state deleted while in use", kafka.bootstrap, names, tmp_path, provider(seed())) as run:
+    async with Run("state deleted while in use", kafka.bootstrap, names, tmp_path, provider(seed()), ends=DISK) as run:
         run.begin(triggers=2)
-        playing = run.play(SECONDS)
+        playing = run.play(LONGER)
         for name in ("t1", "t2"):
-            await commits(run, 15)
+            await all_lanes_commit(run, "triggers")
+            await begins_anew(run, "triggers", name)
+            await all_lanes_commit(run, "triggers")
+            assert list(run.workers.state(name).rglob("*.sst")), "nothing is on disk"
             shutil.rmtree(run.workers.state(name), ignore_errors=True)  # it writes there meanwhile
             run.nemesis.note("state deleted", name)
         await playing
@@ -61,22 +100,8 @@ async def test_deleted_under_a_running_worker(kafka: DevKafka, names: Names, tmp
         for name in ("t1", "s1", "t2"):
             run.workers.kill(name)
             run.nemesis.note("kill -9", name)
-        await took_up(run, "t1", "t2")
-        await took_up(run, "s1")
+        await run.all_lanes_run()
         await run.finish()
-
-
-async def took_up(run: Run, *names: str) -> None:
-    """Wait until every partition's lane runs in the present lives of these workers, all that their app has."""
-
-    def lanes(name: str) -> int:
-        worker = run.workers[name]
-        return run.workers.logged(name)[worker.begins :].count(RUNS) if worker.process.running else 0
-
-    async def up() -> bool:
-        return sum(lanes(name) for name in names) >= PARTITIONS
-
-    await eventually(up, 60)
 
 
 @pytest.mark.parametrize("app", APPS)
@@ -87,15 +112,15 @@ async def test_restored_from_an_old_copy(kafka: DevKafka, names: Names, tmp_path
         run.begin(triggers=1)
         await run.play(SECONDS / 2, first)
         await run.settle()
-        run.workers.rest(name)
+        await run.workers.leave(name)
         shutil.copytree(run.workers.state(name), copy)
         run.workers.start(name, app)
         playing = run.play(SECONDS, second)
         for _ in range(2):
-            await commits(run, 20)
-            run.workers.rest(name)
-            shutil.rmtree(run.workers.state(name))
-            shutil.copytree(copy, run.workers.state(name))
+            state = await kill(run, app, name)
+            shutil.rmtree(state)
+            shutil.copytree(copy, state)
+            await assert_holds_rows(run, app, state)
             run.nemesis.note("kill -9, old copy restored", name)
             run.workers.start(name, app)
         await playing
@@ -104,24 +129,30 @@ async def test_restored_from_an_old_copy(kafka: DevKafka, names: Names, tmp_path
 
 @pytest.mark.parametrize("app", APPS)
 async def test_full(kafka: DevKafka, names: Names, tmp_path: Path, app: str) -> None:
-    """A worker whose disk is full ends and says why; another works on, and a larger disk ends the matter."""
+    """A worker whose disk is full ends as it takes a partition over, and says why; a larger disk ends the matter."""
     other = APPS[app]
-    async with Run(f"disk full, {app}", kafka.bootstrap, names, tmp_path, provider(seed())) as run:
+    async with Run(f"disk full, {app}", kafka.bootstrap, names, tmp_path, provider(seed()), ends=DISK) as run:
         run.begin(triggers=1)
         state = run.workers.state("small")
         state.mkdir()
         run.workers.start("small", app, within=on_a_filesystem(state, FILESYSTEM))
-        playing = run.play(SECONDS)
-        await commits(run, 15)
+        playing = run.play(LONGER)
+
+        async def has_its_share() -> bool:
+            return bool(run.workers.lanes("small"))
+
+        await eventually(has_its_share, 60)
+        await all_lanes_commit(run, app)
         fill(Path(f"/proc/{run.workers['small'].process.pid}/root{state}"))
         run.nemesis.note("disk full", "small")
-        run.workers.kill(other)  # so that the one with the full disk has everything to do
+        run.workers.rest(other)  # so that the one with the full disk has everything to do
         run.nemesis.note("kill -9", other)
 
         async def ended() -> bool:
             return any(each.name == "small" and "No space left" in each.last for each in run.workers.ended)
 
         await eventually(ended, 90)
+        run.workers.start(other, app)
         await playing  # the supervisor has started it again by now, on the disk that everybody has
         await run.finish()
 

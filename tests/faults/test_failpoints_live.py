@@ -110,8 +110,7 @@ async def test_struck_where_only_live_workers_are_nothing_is_lost_or_sent_twice(
         for point in TRIP:
             await triggers.at(point.name, provider.payments)
         await given_back
-        assert await run.settle() == []
-        assert await asyncio.to_thread(run.workers.finish) == []
+        assert await run.wind_up() == []
         assert {*triggers.struck, *sender.struck} == LIVE_ONLY | {point.name for point in TRIP}
         await verify(run)
 
@@ -126,6 +125,7 @@ async def verify(run: Run) -> None:
     wrong += [f"{subject} was decided {times} times" for subject, times in decided.items() if times > 1]
     payments = len(OUTCOMES) * len(WHERE)
     wrong += [f"{len(decided)} payments were decided instead of {payments}"] if len(decided) != payments else []
+    wrong += run.too_many(mails.unknown)
     guard = (await config_apply.current(run.bootstrap, run.names.config)).switches.guard
     wrong += shared(found.decisions, Counter((trip.id.rule, trip.id.partition) for trip in guard.open))
     result = run.result(

@@ -32,11 +32,10 @@ COMMITS = 20
 REFUSED = {INVALID_PRODUCER_EPOCH, PRODUCER_FENCED}
 OLD, NEW = 1, 2
 """Fences in a partition's journal: its first owner's, and its second's behind it."""
-INTRUDED = "the journal's next offset was"
 
 
 async def dies_while_writing(run: Run, detour: Detour) -> None:
-    """Start workers, the trigger worker `old` behind the detour; kill it while a batch of its journal is held there."""
+    """Start workers, the trigger worker `old` behind the detour; kill it while each lane's batch is held there."""
     run.workers.start("s1", "sender")
     run.workers.start("old", WHIMBREL_KAFKA=detour.bootstrap)
     run.play(SECONDS)
@@ -46,7 +45,7 @@ async def dies_while_writing(run: Run, detour: Detour) -> None:
 
     await eventually(works, 60)
     detour.hold(run.names.book_journal)
-    await detour.caught()
+    await detour.caught(PARTITIONS)
     run.workers.rest("old")
     run.nemesis.note("kill -9", "old")
 
@@ -62,7 +61,7 @@ async def written_late(run: Run, detour: Detour) -> dict[int, int]:
         for number, partition in here.items()
     }
     assert len(errors) == sum(map(len, places)), "an owner had two batches of a partition in flight"
-    assert errors, "nothing came late"
+    assert len(errors) == PARTITIONS, "not every partition had a late batch"
     said = ", ".join(f"partition {partition}: error {error}" for partition, error in sorted(errors.items()))
     run.nemesis.note("late write", said)
     return errors
@@ -90,7 +89,7 @@ async def takes_over(run: Run, name: str) -> None:
     run.workers.start(name)
 
     async def runs() -> bool:
-        return run.workers.logged(name).count("lane runs") >= PARTITIONS
+        return len(run.workers.lanes(name)) == PARTITIONS
 
     await eventually(runs, 60)
 
@@ -105,7 +104,6 @@ async def test_after_the_new_owners_fence_the_broker_refuses_it(names: Names, tm
         errors = await written_late(run, detour)
         assert set(errors.values()) <= REFUSED
         await run.finish()
-        assert INTRUDED not in run.workers.logged("new")
 
 
 async def test_before_the_new_owners_fence_it_counts_once(names: Names, tmp_path: Path) -> None:
@@ -120,10 +118,14 @@ async def test_before_the_new_owners_fence_it_counts_once(names: Names, tmp_path
         await run.finish()
 
 
-@pytest.mark.parametrize("point", ["open-second-identity", "open-fence-known"])
+@pytest.mark.parametrize(("point", "nth"), [("open-second-identity", 1), ("open-fence-known", PARTITIONS)])
 async def test_between_two_new_owners_the_first_of_which_died_before_its_first_batch(
-    names: Names, tmp_path: Path, point: str
+    names: Names, tmp_path: Path, point: str, nth: int
 ) -> None:
+    """With the second identity in hand it has fenced nothing yet: what is late counts. Once its fences are known, not.
+
+    In the first case it dies over the first partition that it opens, in the other over the last.
+    """
     told = tmp_path / "struck"
     async with (
         detoured() as (broker, detour),
@@ -137,7 +139,7 @@ async def test_between_two_new_owners_the_first_of_which_died_before_its_first_b
         ) as run,
     ):
         await dies_while_writing(run, detour)
-        failpoint = {FAILPOINT: f"{point}:kill:{PARTITIONS}", STRUCK: str(told)}
+        failpoint = {FAILPOINT: f"{point}:kill:{nth}", STRUCK: str(told)}
         run.workers.start("new", "triggers", None, (), **failpoint)
         run.workers["new"].wanted = False
 
@@ -148,11 +150,9 @@ async def test_between_two_new_owners_the_first_of_which_died_before_its_first_b
         run.nemesis.note("kill -9", f"new, at {point}")
         assert run.workers["new"].process.wait(END_SECONDS) == KILLED
         fenced = await fences(run)
-        assert set(fenced.values()) <= ({NEW} if point == "open-fence-known" else {OLD, NEW})
+        assert set(fenced.values()) == {NEW if point == "open-fence-known" else OLD}
         errors = await written_late(run, detour)
         assert await fences(run) == fenced, "the dead owner's fence came after it was looked for"
-        for partition, error in errors.items():
-            assert error in (REFUSED if fenced[partition] == NEW else {NO_ERROR}), (partition, error)
+        assert set(errors.values()) <= (REFUSED if point == "open-fence-known" else {NO_ERROR}), errors
         await takes_over(run, "third")
         await run.finish()
-        assert INTRUDED not in run.workers.logged("third")

@@ -12,7 +12,8 @@ from app.streams import client
 from app.streams.names import Names
 from tests.faults import live
 from tests.faults.nemesis import kill, stop, trouble
-from tests.faults.run import PARTITIONS, Run, seed
+from tests.faults.reasons import EXPELLED
+from tests.faults.run import PARTITIONS, STORM, Run, seed
 from tests.kafka.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.long]
@@ -30,7 +31,9 @@ async def test_by_the_clock_with_returns_while_workers_are_killed(
     kafka: DevKafka, names: Names, tmp_path: Path
 ) -> None:
     load = live.live(live.moment_after(clock.now() + LEAD))
-    async with Run("live, with returns", kafka.bootstrap, names, tmp_path, load, **BY_THE_CLOCK) as run:
+    async with Run(
+        "live, with returns", kafka.bootstrap, names, tmp_path, load, ends=EXPELLED, stall=STORM, **BY_THE_CLOCK
+    ) as run:
         run.begin(triggers=2, senders=2)
 
         async def all_are_live() -> bool:
@@ -45,4 +48,5 @@ async def test_by_the_clock_with_returns_while_workers_are_killed(
             run.nemesis.storm(workers, until=speaking), run.nemesis.storm(relay, until=speaking, every=(1, 3))
         )
         await run.finish()
+        assert not run.nemesis.missed("kill -9", "stop")
         assert await client.read(kafka.bootstrap, names.returns), "some were asked about"

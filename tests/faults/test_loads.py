@@ -13,7 +13,8 @@ from app.streams import config_apply
 from app.streams.names import Names
 from tests.faults.load import changing, provider
 from tests.faults.nemesis import kill, stop
-from tests.faults.run import Run, seed
+from tests.faults.reasons import EXPELLED
+from tests.faults.run import STORM, Run, seed
 from tests.faults.transactions import publish_in_transactions
 from tests.kafka.waiting import eventually
 
@@ -28,7 +29,8 @@ async def test_ten_days_are_caught_up_with_while_workers_are_killed(
     begin = span().begin + 9 * DAY
     pauses = [Pause(begin, begin + 10 * DAY)] if paused else []
     name = f"backlog of ten days, ticks {'missed' if paused else 'recorded'}"
-    async with Run(name, kafka.bootstrap, names, tmp_path, provider(seed(), pauses=pauses)) as run:
+    load = provider(seed(), pauses=pauses)
+    async with Run(name, kafka.bootstrap, names, tmp_path, load, stall=STORM) as run:
         first, second, third = run.load.parts(9 / 28, 19 / 28)
         run.begin(triggers=2, senders=1)
         await run.play(3, first)
@@ -39,13 +41,14 @@ async def test_ten_days_are_caught_up_with_while_workers_are_killed(
         run.begin(triggers=2, senders=1)
         await run.nemesis.storm({"kill": kill(run.workers)}, until=run.play(12, third))
         await run.finish()
+        assert not run.nemesis.missed("kill")
 
 
 async def test_an_upstream_with_transactions_some_of_them_aborted(
     kafka: DevKafka, names: Names, tmp_path: Path
 ) -> None:
     load = provider(seed(), days=14)
-    async with Run("transactional upstream", kafka.bootstrap, names, tmp_path, load) as run:
+    async with Run("transactional upstream", kafka.bootstrap, names, tmp_path, load, ends=EXPELLED, stall=STORM) as run:
         run.begin(triggers=2, senders=1)
 
         def aborted(records: int) -> None:
@@ -55,11 +58,12 @@ async def test_an_upstream_with_transactions_some_of_them_aborted(
         await run.nemesis.storm({"kill": kill(run.workers), "stop": stop(run.workers, (1, 5))}, until=publishing)
         await run.finish()
         assert run.nemesis.counts["transaction aborted"] >= 1
+        assert not run.nemesis.missed("kill", "stop")
 
 
 async def test_another_configuration_comes_in_the_middle(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
     load = changing(provider(seed()), share=0.5)
-    async with Run("configuration changed", kafka.bootstrap, names, tmp_path, load) as run:
+    async with Run("configuration changed", kafka.bootstrap, names, tmp_path, load, stall=STORM) as run:
         first, second = load.parts(0.5)
         run.begin(triggers=2, senders=1)
         await run.nemesis.storm({"kill": kill(run.workers)}, until=run.play(10, first))
@@ -75,6 +79,7 @@ async def test_another_configuration_comes_in_the_middle(kafka: DevKafka, names:
         await eventually(all_know)
         await run.nemesis.storm({"kill": kill(run.workers)}, until=run.play(10, second))
         await run.finish()
+        assert not run.nemesis.missed("kill")
 
 
 async def test_another_configuration_comes_amid_work_and_one_dies_before_it_knows(
@@ -82,14 +87,10 @@ async def test_another_configuration_comes_amid_work_and_one_dies_before_it_know
 ) -> None:
     """Its rules count from the second half's begin; it comes in the midst of the first, as it must be known by then."""
     load = changing(provider(seed()), share=0.5)
-    async with Run("configuration changed amid work", kafka.bootstrap, names, tmp_path, load) as run:
+    async with Run("configuration changed amid work", kafka.bootstrap, names, tmp_path, load, stall=STORM) as run:
         first, second = load.parts(0.5)
         run.begin(triggers=2, senders=1)
-
-        async def all_work() -> bool:
-            return all("lane runs" in run.workers.life(name) for name in run.workers.names("triggers"))
-
-        await eventually(all_work, 60)
+        await run.all_lanes_run("triggers")
         playing = run.play(20, first)
         await run.becomes(0.1)
         run.workers.stop("t1")
@@ -109,3 +110,4 @@ async def test_another_configuration_comes_amid_work_and_one_dies_before_it_know
         await run.nemesis.storm({"kill": kill(run.workers)}, until=playing)
         await run.nemesis.storm({"kill": kill(run.workers)}, until=run.play(10, second))
         await run.finish()
+        assert not run.nemesis.missed("kill")

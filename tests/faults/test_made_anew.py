@@ -14,6 +14,7 @@ from tests.faults.altered import delete, make_anew
 from tests.faults.cluster import FAILED
 from tests.faults.evidence import Evidence
 from tests.faults.load import provider
+from tests.faults.reasons import FOREIGN, INTRUDED, LOST
 from tests.faults.results import Result
 from tests.faults.run import Run, seed
 from tests.kafka.system import comparable
@@ -22,6 +23,7 @@ from tests.kafka.waiting import eventually
 pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
 SECONDS = 4.0
+ANEW = "made anew beneath a worker"
 GO_ON = {"WHIMBREL_LOST_INPUT": "go_on"}
 
 
@@ -45,7 +47,8 @@ async def end_saying(run: Run, names: Collection[str], *said: str) -> None:
 
 
 async def test_an_input_topic_workers_go_on_when_told_to(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
-    async with Run("input topic made anew", kafka.bootstrap, names, tmp_path, provider(seed(), 60)) as run:
+    load = provider(seed(), 60)
+    async with Run("input topic made anew", kafka.bootstrap, names, tmp_path, load, ends=LOST) as run:
         first, second = run.load.parts(0.5)
         run.begin(triggers=2, senders=1)
         await run.play(SECONDS, first)
@@ -58,7 +61,7 @@ async def test_an_input_topic_workers_go_on_when_told_to(kafka: DevKafka, names:
             run.workers.start(name, **GO_ON)
         await ready(run, "t1", "t2")
         await run.play(SECONDS, second)
-        await run.finish(unknown=False)
+        await run.finish()
 
 
 async def ready(run: Run, *names: str) -> None:
@@ -84,8 +87,11 @@ async def test_a_journal(kafka: DevKafka, names: Names, tmp_path: Path, app: str
         await before.play(SECONDS, first)
         assert not await before.settle()
         assert not before.workers.finish()
+        assert not before.workers.unexplained()
     await delete(kafka.bootstrap, journal)
-    async with Twice(f"journal made anew, {app}", kafka.bootstrap, names, tmp_path, load) as run:
+    async with Twice(
+        f"journal made anew, {app}", kafka.bootstrap, names, tmp_path, load, ends=f"{FOREIGN}|{LOST}"
+    ) as run:
         run.nemesis.note("journal made anew", journal)
         run.relay.accepted.update(before.relay.accepted)
         run.begin(triggers=2, senders=1)
@@ -101,7 +107,7 @@ async def test_a_journal(kafka: DevKafka, names: Names, tmp_path: Path, app: str
                 run.workers.start(name, app, **GO_ON)
         await ready(run, *workers)
         await run.play(SECONDS, second)
-        result = await run.finish(unknown=False)
+        result = await run.finish()
         if app == "triggers":
             assert len(await client.read(kafka.bootstrap, names.outbox)) > result.mails, "nothing was sent out again"
 
@@ -116,14 +122,15 @@ async def test_a_journal_beneath_its_workers(kafka: DevKafka, names: Names, tmp_
         assert not await before.settle()
         await make_anew(kafka.bootstrap, names, names.book_journal)
         playing = before.play(SECONDS, second)
-        await end_saying(before, ["t1", "t2"], "the journal's next offset was")
+        await end_saying(before, ["t1", "t2"], INTRUDED)
         before.workers.rest("t1")
         before.workers.rest("t2")
         before.workers.start("t3")
-        await end_saying(before, ["t3"], f"{names.book_journal}[", "made anew beneath a worker")
+        await end_saying(before, ["t3"], f"{names.book_journal}[", ANEW)
         before.workers.rest("t3")
         await playing
         assert not before.workers.finish()
+        assert not before.workers.unexplained(f"{INTRUDED}|{ANEW}")
     await delete(kafka.bootstrap, names.book_journal)
     for name in ("t1", "t2", "t3"):
         shutil.rmtree(before.workers.state(name))
@@ -132,4 +139,4 @@ async def test_a_journal_beneath_its_workers(kafka: DevKafka, names: Names, tmp_
         run.relay.accepted.update(before.relay.accepted)
         run.begin(triggers=2, senders=1)
         await ready(run, "t1", "t2")
-        await run.finish(unknown=False)
+        await run.finish()

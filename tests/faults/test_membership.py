@@ -10,12 +10,13 @@ from app.dev.kafka import DevKafka
 from app.streams.names import Names
 from tests.faults.load import provider
 from tests.faults.nemesis import kill
-from tests.faults.run import Run, seed
+from tests.faults.run import PARTITIONS, STORM, Run, seed
 from tests.kafka.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
 SECONDS = 18.0
+LONGER = 32.0
 
 
 @pytest.mark.parametrize("static", [True, False], ids=["static members", "dynamic members"])
@@ -32,13 +33,22 @@ async def test_one_worker_becomes_four_then_two_then_three(
         static=static,
     ) as run:
         run.begin(triggers=1, senders=1)
-        playing = run.play(SECONDS)
+        playing = run.play(LONGER)
         for wanted in (4, 2, 3):
             await asyncio.wait([playing], timeout=SECONDS / 4)
             for app, letter in (("triggers", "t"), ("sender", "s")):
                 await become(run, app, letter, wanted)
+            await run.all_lanes_run()
+            if wanted == PARTITIONS:  # where they are fewer, whoever has two partitions keeps them
+                await eventually(partial(all_take_part, run))
+        assert not playing.done(), "they came and went when there was nothing to do"
         await playing
-        await run.finish(unknown=False)
+        await run.finish()
+
+
+async def all_take_part(run: Run) -> bool:
+    """Tell whether every worker runs a lane."""
+    return all(map(run.workers.lanes, run.workers.names()))
 
 
 async def become(run: Run, app: str, letter: str, wanted: int) -> None:
@@ -65,14 +75,16 @@ async def test_one_after_the_other_is_restarted(kafka: DevKafka, names: Names, t
                 run.nemesis.note("restart", name)
                 await eventually(partial(asyncio.to_thread, run.workers.ready, name))
         await playing
-        await run.finish(unknown=False)
+        await run.finish()
 
 
 async def test_all_start_at_once_on_a_log_that_has_grown(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
-    async with Run("cold start of all", kafka.bootstrap, names, tmp_path, provider(seed())) as run:
+    async with Run("cold start of all", kafka.bootstrap, names, tmp_path, provider(seed()), stall=STORM) as run:
         first, second, third = run.load.parts(0.3, 0.8)
         run.begin(triggers=4, senders=2)
+        await run.all_lanes_run()
         await run.nemesis.storm({"kill": kill(run.workers)}, until=run.play(SECONDS / 5, first))
+        assert not run.nemesis.missed("kill")
         for name in run.workers.names():
             run.workers.rest(name)
             run.nemesis.note("kill", name)

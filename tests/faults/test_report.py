@@ -20,6 +20,7 @@ def result(name: str, **changes: object) -> Result:
         "accepted": 89,
         "unknown": 1,
         "stall": 2.25,
+        "ends": {"137": 7, "1": 2},
     }
     return Result(**(fields | changes))  # type: ignore[arg-type]
 
@@ -27,7 +28,8 @@ def result(name: str, **changes: object) -> Result:
 def test_a_line_tells_everything() -> None:
     assert result("kill").line() == (
         "kill seed 1 | load 1000 facts, 100 decisions | faults kill -9 7, relay in trouble 2 | decisions 100/100/0/0"
-        " | mails 90/89/0/0/1 | state differences 0 | longest stall 2.2 s | ok in 30 s"
+        " | mails 90/89/0/0/1 | state differences 0 | longest stall 2.2 s"
+        " | ends 1: 2, 137: 7 | ok in 30 s"
     )
     assert result("kill", wrong=["something"]).line().endswith("WRONG in 30 s")
 

@@ -8,7 +8,8 @@ from app.dev.kafka import DevKafka
 from app.streams.names import Names
 from tests.faults.load import provider
 from tests.faults.nemesis import kill, kill_broker, stop, term, trouble
-from tests.faults.run import Run, seed
+from tests.faults.reasons import EXPELLED, UNFINISHED
+from tests.faults.run import STORM, Run, seed
 
 pytestmark = pytest.mark.kafka
 
@@ -16,8 +17,12 @@ pytestmark = pytest.mark.kafka
 async def test_workers_are_killed_and_stopped_and_mails_dropped_after_data(
     kafka: DevKafka, names: Names, tmp_path: Path
 ) -> None:
-    async with Run("short: workers and SMTP", kafka.bootstrap, names, tmp_path, provider(seed(), 150)) as run:
+    load = provider(seed(), 150)
+    async with Run(
+        "short: workers and SMTP", kafka.bootstrap, names, tmp_path, load, ends=EXPELLED, stall=STORM
+    ) as run:
         run.begin(triggers=2, senders=2)
+        await run.all_lanes_run()
         faults = {
             "kill -9": kill(run.workers),
             "stop": stop(run.workers, (1, 4)),
@@ -26,13 +31,15 @@ async def test_workers_are_killed_and_stopped_and_mails_dropped_after_data(
         }
         await run.nemesis.storm(faults, until=run.play(20), every=(0.5, 1.5))
         await run.finish()
+        assert not run.nemesis.missed("kill -9", "stop", "term")
 
 
 async def test_the_broker_is_killed(own_kafka: DevKafka, names: Names, tmp_path: Path) -> None:
-    async with Run("short: broker killed", own_kafka.bootstrap, names, tmp_path, provider(seed(), 60)) as run:
+    load = provider(seed(), 60)
+    async with Run("short: broker killed", own_kafka.bootstrap, names, tmp_path, load, ends=UNFINISHED) as run:
         run.begin(triggers=1, senders=1)
         playing = run.play(6)
         await run.becomes(0.2)
         await run.nemesis.strike("kill -9 of the broker", kill_broker(own_kafka))
         await playing
-        await run.finish(unknown=False)
+        await run.finish()

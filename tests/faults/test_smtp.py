@@ -13,8 +13,9 @@ from app.streams import client
 from app.streams.names import Names
 from tests.faults.load import provider
 from tests.faults.nemesis import Fault, kill, stop
+from tests.faults.reasons import EXPELLED
 from tests.faults.relay import MOODS, UNSURE, Mood
-from tests.faults.run import Run, seed
+from tests.faults.run import STORM, Run, seed
 from tests.kafka.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.long]
@@ -47,10 +48,7 @@ def at_work(run: Run, playing: "asyncio.Task[None]", fault: Fault) -> Fault:
 
     async def waiting(chance: random.Random) -> str:
         async def all_work() -> bool:
-            workers = run.workers
-            return playing.done() or all(
-                workers[name].process.running and "lane runs" in workers.life(name) for name in workers.names("sender")
-            )
+            return playing.done() or all(map(run.workers.lanes, run.workers.names("sender")))
 
         await eventually(all_work, 120)
         return await fault(chance)
@@ -80,7 +78,7 @@ async def test_a_relay_that_surely_took_nothing_leaves_nothing_unknown(
         playing = run.play(45)
         faults = {f"SMTP {mood}": suffered(run, playing, mood, (1, 2), share=0.7) for mood in SURE}
         await run.nemesis.storm(faults, until=playing)
-        await run.finish(unknown=False)
+        await run.finish()
         await assert_all_were_suffered(run, SURE)
 
 
@@ -100,7 +98,8 @@ async def test_a_relay_that_takes_mails_and_does_not_say_so_gets_none_twice(
 async def test_every_trouble_while_senders_are_killed_and_stopped(
     kafka: DevKafka, names: Names, tmp_path: Path
 ) -> None:
-    async with Run("SMTP in trouble, senders killed", kafka.bootstrap, names, tmp_path, provider(seed())) as run:
+    name, load = "SMTP in trouble, senders killed", provider(seed())
+    async with Run(name, kafka.bootstrap, names, tmp_path, load, ends=EXPELLED, stall=STORM) as run:
         run.begin(triggers=1, senders=2)
         playing = run.play(60)
         strikes = {"kill -9": kill(run.workers, "sender"), "stop": stop(run.workers, (1, 5), "sender")}
@@ -112,3 +111,4 @@ async def test_every_trouble_while_senders_are_killed_and_stopped(
         )
         await run.finish()
         await assert_all_were_suffered(run, MOODS[1:])
+        assert not run.nemesis.missed("kill -9", "stop")

@@ -8,7 +8,7 @@ import pytest
 from app.delivery.message import local_part
 from tests.engine.counting import Counting
 from tests.faults import verifier
-from tests.faults.verifier import Copy, JournalRecord, Mails
+from tests.faults.verifier import UNSENT, Copy, JournalRecord, Mails
 
 KEY = "late|a1|invoice:1|c1|email"
 OTHER = "late|a2|invoice:2|c2|email"
@@ -24,10 +24,13 @@ def delivery(key: str, outcome: str = "accepted") -> dict[str, Any]:
 
 
 def judged(
-    accepted: dict[str, int], *deliveries: dict[str, Any], attempted: frozenset[str] = frozenset({KEY, OTHER})
+    accepted: dict[str, int],
+    *deliveries: dict[str, Any],
+    attempted: frozenset[str] = frozenset({KEY, OTHER}),
+    instead: frozenset[str] = frozenset(),
 ) -> Mails:
     counts = {local_part(key): count for key, count in accepted.items()}
-    return verifier.mails(EXPECTED, counts, deliveries, attempted)
+    return verifier.mails(EXPECTED, counts, deliveries, attempted, instead)
 
 
 def test_equal_decisions_differ_neither_way_whatever_their_order() -> None:
@@ -78,10 +81,18 @@ def test_an_unknown_outcome_that_was_never_attempted_is_wrong() -> None:
     assert found.wrong == [f"unknown outcome, but never attempted: {OTHER}"]
 
 
-def test_a_refused_mail_is_explained_unless_the_relay_took_it() -> None:
-    refused = (delivery(KEY), delivery(OTHER, "rejected"))
-    assert judged({KEY: 1}, *refused) == Mails(expected=2, accepted=1)
-    assert judged({KEY: 1, OTHER: 1}, *refused).wrong == [f"taken by the relay, but reported as rejected: {OTHER}"]
+@pytest.mark.parametrize("outcome", sorted(UNSENT))
+def test_an_unsent_mail_is_lost_unless_its_outcome_may_stand_for_it(outcome: str) -> None:
+    said = (delivery(KEY), delivery(OTHER, outcome))
+    lost = [f"never taken by the relay: {OTHER} ({outcome})"]
+    assert judged({KEY: 1}, *said, instead=frozenset({outcome})) == Mails(expected=2, accepted=1)
+    assert judged({KEY: 1}, *said).lost == lost
+    assert judged({KEY: 1}, *said, instead=UNSENT - {outcome}).lost == lost
+
+
+def test_an_unsent_mail_that_the_relay_took_is_wrong() -> None:
+    found = judged({KEY: 1, OTHER: 1}, delivery(KEY), delivery(OTHER, "withdrawn"), instead=UNSENT)
+    assert found.wrong == [f"taken by the relay, but reported as withdrawn: {OTHER}"]
 
 
 def test_two_last_words_are_wrong() -> None:
@@ -107,6 +118,11 @@ JOURNAL: list[JournalRecord] = [
     (6, b"~commit", b"c"),
 ]
 A2 = b"count|00000002|a"
+Entries = list[tuple[bytes, bytes]]
+
+
+def copy_of(worker: str, offset: int, rows: dict[bytes, bytes], entries: Entries, commit: bytes = b"c") -> Copy:
+    return Copy(worker, offset, rows, entries, commit)
 
 
 def differences(*copies: Copy) -> list[str]:
@@ -115,14 +131,16 @@ def differences(*copies: Copy) -> list[str]:
 
 def test_copies_that_equal_the_journal_up_to_their_offsets_differ_in_nothing() -> None:
     older = [(b"count|00000001|a", b"a"), (b"count|00000001|b", b"b")]
-    assert not differences(Copy("new", 6, {b"a": b"2"}, [(A2, b"a")]), Copy("old", 3, {b"a": b"1", b"b": b"1"}, older))
+    assert not differences(
+        copy_of("new", 6, {b"a": b"2"}, [(A2, b"a")]), copy_of("old", 3, {b"a": b"1", b"b": b"1"}, older)
+    )
 
 
 def test_a_differing_row_a_missing_one_and_one_too_many_are_found() -> None:
     found = differences(
-        Copy("w1", 6, {b"a": b"1"}, [(b"count|00000001|a", b"a")]),
-        Copy("w2", 6, {}, []),
-        Copy("w3", 6, {b"a": b"2", b"b": b"1"}, [(b"count|00000001|b", b"b"), (A2, b"a")]),
+        copy_of("w1", 6, {b"a": b"1"}, [(b"count|00000001|a", b"a")]),
+        copy_of("w2", 6, {}, []),
+        copy_of("w3", 6, {b"a": b"2", b"b": b"1"}, [(b"count|00000001|b", b"b"), (A2, b"a")]),
     )
     assert found == [
         f"book[0] of {worker}: row {row!r} differs from the journal's"
@@ -132,16 +150,49 @@ def test_a_differing_row_a_missing_one_and_one_too_many_are_found() -> None:
 
 def test_a_missing_and_a_stale_index_entry_are_found() -> None:
     stale = (b"count|00000001|a", b"a")
-    found = differences(Copy("w1", 6, {b"a": b"2"}, []), Copy("w2", 6, {b"a": b"2"}, [stale, (A2, b"a")]))
+    found = differences(copy_of("w1", 6, {b"a": b"2"}, []), copy_of("w2", 6, {b"a": b"2"}, [stale, (A2, b"a")]))
     assert found == [
         f"book[0] of w1: the index differs from the rows: {[(A2, b'a')]}",
         f"book[0] of w2: the index differs from the rows: {[stale]}",
     ]
 
 
+@pytest.mark.parametrize(("offset", "commit", "right"), [(6, b"c", False), (6, b"d", True), (5, b"c", True)])
+def test_another_commit_record_than_the_journals_is_found(*, offset: int, commit: bytes, right: bool) -> None:
+    journal: list[JournalRecord] = [*JOURNAL[:-1], (6, b"~commit", b"d")]
+    found = verifier.state(
+        "book[0]", journal, [copy_of("w1", offset, {b"a": b"2"}, [(A2, b"a")], commit)], Counting().index
+    )
+    said = "book[0] of w1: the commit record differs from the journal's"
+    assert (said not in found) is right
+
+
+def test_a_copy_without_a_commit_record_is_found() -> None:
+    found = differences(Copy("w1", 6, {b"a": b"2"}, [(A2, b"a")], None))
+    assert found == ["book[0] of w1: the commit record differs from the journal's"]
+
+
+LETTERS = Counter({("time", "missing"): 2, ("", "no JSON"): 1})
+
+
+def letter(field: str, reason: str) -> dict[str, Any]:
+    return {"field": field, "reason": reason, "topic": "t", "partition": 0, "offset": 1}
+
+
+def test_dead_letters_are_compared_by_what_they_say() -> None:
+    right = [letter("time", "missing"), letter("time", "missing"), letter("", "no JSON")]
+    assert not verifier.letters(LETTERS, right)
+    assert verifier.letters(LETTERS, [*right[:2], letter("", "too long")]) == [
+        "1 dead letters missing: ('', 'no JSON')",
+        "1 dead letters beside those of the load instead of 0: {('', 'too long'): 1}",
+    ]
+    assert not verifier.letters(LETTERS, [*right, letter("x", "y")], beside=1)
+    assert verifier.letters(LETTERS, right, beside=1)
+
+
 def test_a_newest_copy_that_is_behind_its_journal_is_found() -> None:
     older = [(b"count|00000001|a", b"a"), (b"count|00000001|b", b"b")]
-    assert differences(Copy("w1", 3, {b"a": b"1", b"b": b"1"}, older)) == [
+    assert differences(copy_of("w1", 3, {b"a": b"1", b"b": b"1"}, older)) == [
         "book[0]: the newest copy stands at 3, the journal ends with 6, its rows with 6"
     ]
 
@@ -150,5 +201,5 @@ def test_a_newest_copy_that_is_behind_its_journal_is_found() -> None:
 def test_a_fence_at_the_journals_end_may_be_in_no_copy(*, offset: int, right: bool) -> None:
     ended: list[JournalRecord] = [*JOURNAL[:4], (4, b"~fence", b"2")]
     entries = [(b"count|00000001|a", b"a"), (b"count|00000001|b", b"b")]
-    copy = Copy("w1", offset, {b"a": b"1", b"b": b"1"}, entries)
+    copy = copy_of("w1", offset, {b"a": b"1", b"b": b"1"}, entries)
     assert bool(verifier.state("book[0]", ended, [copy], Counting().index)) is not right

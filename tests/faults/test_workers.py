@@ -1,18 +1,19 @@
 """Workers killed, stopped beyond their session and ended, again and again, amid a load."""
 
-import random
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from app.dev.kafka import DevKafka
 from app.streams.names import Names
-from tests.faults.cluster import Workers
+from tests.faults.cluster import RUNS, Workers
 from tests.faults.load import provider
 from tests.faults.nemesis import Fault, kill, stop, term
-from tests.faults.run import SESSION, Run, seed
-from tests.kafka.waiting import eventually
+from tests.faults.reasons import EXPELLED, NEVER
+from tests.faults.run import SESSION, STORM, Run, seed
 
 pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
@@ -21,9 +22,6 @@ BEYOND = (4, 7)
 """Seconds: whoever stands still for so long has been expelled, or is about to be."""
 LEAST = 3
 """Strikes that hit a worker at work."""
-RUNS = re.compile(r"lane runs partition=(\d+)")
-EXPELLED = re.compile("has taken this worker for dead|has taken the partition over")
-"""What one says that is let go on and finds that others have its partitions."""
 
 
 @pytest.mark.parametrize("static", [True, False], ids=["static members", "dynamic members"])
@@ -33,48 +31,30 @@ async def test_nothing_is_lost_or_sent_twice(
 ) -> None:
     members = "static" if static else "dynamic"
     async with Run(
-        f"{what}, {members} members", kafka.bootstrap, names, tmp_path, provider(seed()), static=static
+        f"{what}, {members} members",
+        kafka.bootstrap,
+        names,
+        tmp_path,
+        provider(seed()),
+        static=static,
+        ends=EXPELLED if what == "stop beyond the session" else NEVER,
+        stall=STORM,
     ) as run:
         assert min(BEYOND) > SESSION
-        struck, taken_over = Struck(run.workers), TakenOver(run.workers)
+        taken_over = TakenOver(run.workers)
         faults: dict[str, Fault] = {
-            "kill -9": struck.by(kill(run.workers)),
-            "stop beyond the session": struck.by(taken_over.meanwhile(stop(run.workers, BEYOND))),
-            "term": struck.by(term(run.workers)),
+            "kill -9": kill(run.workers),
+            "stop beyond the session": stop(run.workers, BEYOND, watched=taken_over.meanwhile),
+            "term": term(run.workers),
         }
         run.begin(triggers=3, senders=2)
-        await eventually(struck.all_are_at_work, 60)
+        await run.all_lanes_run()
         await run.nemesis.storm({what: faults[what]}, until=run.play(SECONDS[what]))
         await run.finish()
-        assert len(struck.at_work) >= LEAST, struck.at_work
+        assert len(run.nemesis.at_work(what)) >= LEAST, run.nemesis.strikes
         if what == "stop beyond the session":
-            expelled = [each.name for each in run.workers.ended if EXPELLED.search(each.last)]
+            expelled = [each.name for each in run.workers.ended if re.search(EXPELLED, each.last)]
             assert expelled or taken_over.partitions, "nobody took over from one that stood still"
-
-
-class Struck:
-    """Who was at work when it was struck: a process of which a lane had run in its present life."""
-
-    def __init__(self, workers: Workers) -> None:
-        self.at_work: list[str] = []
-        self._workers = workers
-
-    def by(self, fault: Fault) -> Fault:
-        """Return the fault that keeps this record."""
-
-        async def recorded(chance: random.Random) -> str:
-            at_work = [name for name in self._workers.names() if self._is_at_work(name)]
-            hit = await fault(chance)
-            self.at_work += [name for name in at_work if name == hit.partition(" ")[0]]
-            return hit
-
-        return recorded
-
-    async def all_are_at_work(self) -> bool:
-        return all(map(self._is_at_work, self._workers.names()))
-
-    def _is_at_work(self, name: str) -> bool:
-        return self._workers[name].process.running and RUNS.search(self._workers.life(name)) is not None
 
 
 class TakenOver:
@@ -85,20 +65,12 @@ class TakenOver:
         """`PARTITION of NAME by NAME`."""
         self._workers = workers
 
-    def meanwhile(self, fault: Fault) -> Fault:
-        """Return the fault, one that ends when its victim is let go on, that keeps this record."""
-
-        async def recorded(chance: random.Random) -> str:
-            names = self._workers.names()
-            lives = {name: self._workers.life(name) for name in names if self._workers[name].process.running}
-            logged = {name: len(self._workers.logged(name)) for name in names}
-            hit = await fault(chance)
-            victim = hit.partition(" ")[0]
-            owned = set(RUNS.findall(lives.get(victim, "").rpartition("assigned partitions=")[2]))
-            for name in self._workers.names(self._workers[victim].app):
-                if name != victim:
-                    runs = RUNS.findall(self._workers.logged(name)[logged[name] :])
-                    self.partitions += [f"{each} of {victim} by {name}" for each in runs if each in owned]
-            return hit
-
-        return recorded
+    @contextmanager
+    def meanwhile(self, victim: str) -> Iterator[None]:
+        """Keep the record while it stands still."""
+        workers, owned = self._workers, self._workers.lanes(victim)
+        logged = {name: len(workers.logged(name)) for name in workers.names(workers[victim].app) if name != victim}
+        yield
+        for name, length in logged.items():
+            runs = map(int, RUNS.findall(workers.logged(name)[length:]))
+            self.partitions += [f"{each} of {victim} by {name}" for each in runs if each in owned]

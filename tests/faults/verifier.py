@@ -3,8 +3,9 @@
 Each check returns a line for each thing that is wrong:
 
 - `decisions(expected, found)`: missing and extra, both ways; order and `decided_at` do not matter.
-- `mails(expected, accepted, deliveries, attempted)`: lost, doubled, unknown, and whatever contradicts itself.
-- `state(app, partition, journal, copies, index)`: rows, index and journal of every worker's copy.
+- `mails(expected, accepted, deliveries, attempted, instead)`: lost, doubled, unknown, and whatever contradicts itself.
+- `letters(expected, found, beside)`: dead letters by what they say, `beside` more of which it is not known.
+- `state(place, journal, copies, index)`: rows, index, commit record and journal of every worker's copy.
 """
 
 from collections import Counter
@@ -13,12 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.delivery.message import local_part
+from app.engine.records import COMMIT_KEY
 from tests.kafka.system import comparable
 
 ENGINE = b"~"
 FENCE = b"~fence"
 UNSENT = frozenset({"rejected", "expired", "template_error", "suppressed", "withdrawn"})
-"""Final outcomes that say why a mail was not handed over."""
+"""Final outcomes that say why a mail was not handed over: a run names those that it has reason to expect."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,12 @@ class Copy:
     rows: Mapping[bytes, bytes]
     entries: Sequence[tuple[bytes, bytes]]
     """(index key, row key), sorted."""
+    commit: bytes | None = None
+    """The commit record that it goes by."""
 
 
+Said = tuple[str, str]
+"""A dead letter's field and reason."""
 JournalRecord = tuple[int, bytes, bytes | None]
 """Offset, key, value; None deletes the row."""
 
@@ -63,17 +69,19 @@ def mails(
     accepted: Mapping[str, int],
     deliveries: Sequence[dict[str, Any]],
     attempted: Collection[str],
+    instead: Collection[str] = (),
 ) -> Mails:
     """Compare decisions, the relay's record and the deliveries.
 
     `accepted` counts by local part of the Message-ID, `deliveries` are without repeats, `attempted` are the dedup keys
-    that were journaled `attempting`.
+    that were journaled `attempting`. A mail that was not taken over is lost, unless its outcome is unknown or one of
+    `instead`.
     """
     keys = {local_part(key): key for each in expected if each["outcome"] == "sent" for key in each["dedup_keys"]}
     finals = _finals(deliveries)
     found = Mails(expected=len(keys), accepted=sum(accepted.values()))
     for mail, key in keys.items():
-        _judge(found, key, accepted.get(mail, 0), finals.get(key, []))
+        _judge(found, key, accepted.get(mail, 0), finals.get(key, []), {"unknown_outcome", *instead})
     unknown = [key for key, outcomes in finals.items() if "unknown_outcome" in outcomes]
     found.wrong.extend(f"unknown outcome, but never attempted: {key}" for key in unknown if key not in attempted)
     found.wrong.extend(f"mail that nobody decided: {mail}" for mail in accepted if mail not in keys)
@@ -89,17 +97,27 @@ def _finals(deliveries: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
     return finals
 
 
-def _judge(found: Mails, key: str, times: int, outcomes: list[str]) -> None:
+def _judge(found: Mails, key: str, times: int, outcomes: list[str], instead: Collection[str]) -> None:
     """Put one mail's case under its heading, where there is something to say."""
     said = ", ".join(outcomes) or "nothing"
     if times > 1:
         found.doubled.append(f"taken {times} times by the relay: {key} ({said})")
-    if not times and not UNSENT.union({"unknown_outcome"}).intersection(outcomes):
+    if not times and set(outcomes).isdisjoint(instead):
         found.lost.append(f"never taken by the relay: {key} ({said})")
     if times and UNSENT.intersection(outcomes):
         found.wrong.append(f"taken by the relay, but reported as {said}: {key}")
     if len(outcomes) != 1:
         found.wrong.append(f"{len(outcomes)} last words instead of one: {key} ({said})")
+
+
+def letters(expected: Counter[Said], found: Iterable[dict[str, Any]], beside: int = 0) -> list[str]:
+    """Return what is missing of the dead letters, and what is too much, by (field, reason)."""
+    there = Counter((each["field"], each["reason"]) for each in found)
+    missing, extra = expected - there, there - expected
+    wrong = [f"{times} dead letters missing: {said}" for said, times in missing.items()]
+    if extra.total() != beside:
+        wrong.append(f"{extra.total()} dead letters beside those of the load instead of {beside}: {dict(extra)}")
+    return wrong
 
 
 def state(
@@ -110,6 +128,8 @@ def state(
 ) -> list[str]:
     """Return what differs: each copy from the journal up to its offset, its index from its rows, the newest's offset.
 
+    Of the journal's commit records a copy has the newest up to its offset: where its inputs go on, and what was sent.
+
     To be asked once all workers have ended well. `place` names app and partition. A fence at the journal's end may be
     in no copy: a worker that is told to end while it opens a lane leaves it, and no row with it.
     """
@@ -118,6 +138,11 @@ def state(
         where = f"{place} of {copy.worker}"
         wanted = rows_of(each for each in journal if each[0] <= copy.offset)
         wrong += [f"{where}: row {key!r} differs from the journal's" for key in differing(wanted, copy.rows)]
+        commit = max(
+            ((at, value) for at, key, value in journal if key == COMMIT_KEY and at <= copy.offset), default=None
+        )
+        if copy.commit != (commit and commit[1]):
+            wrong.append(f"{where}: the commit record differs from the journal's")
         derived = sorted((entry, key) for key, value in copy.rows.items() for entry in index(key, value))
         if derived != list(copy.entries):
             odd = sorted(set(derived) ^ set(copy.entries))

@@ -14,8 +14,9 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 
-from tests.faults.cluster import FAILED, KILLED, Worker
+from tests.faults.cluster import ENDS, FAILED, KILLED, STOPPED, Worker
 from tests.faults.load import Part
+from tests.faults.reasons import EXPELLED
 from tests.faults.run import PARTITIONS, Run
 from tests.faults.striking import FAILPOINT, STRUCK, Failpoint
 from tests.kafka.waiting import LOOK_SECONDS
@@ -107,8 +108,8 @@ class Strikes:
         workers.term(name)
         await self._until(lambda: not worker.process.running, COMES, f"{name} ends")
         status = worker.process.wait()
-        assert status in {0, FAILED}, workers.logs()
-        assert status == 0 or "ends: " in workers.logged(name)[own:]
+        assert status in {STOPPED, FAILED}, workers.logs()
+        assert status == STOPPED or re.search(f"{ENDS}.*({EXPELLED})", workers.logged(name)[own:]), workers.logs()
 
     def _start(self, name: str, failpoint: str) -> Worker:
         workers = self._run.workers

@@ -15,6 +15,8 @@ from itertools import chain
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from app import clock
+from app.contract.instants import Instant
 from app.engine.records import COMMIT_KEY, ID_HEADER, Commit, Record, decode_commit, header
 from app.streams import client
 from app.streams.names import Names
@@ -30,18 +32,19 @@ class Lane:
 
     commit: Commit | None = None
     commits: int = 0
-    working: set[bytes] = field(default_factory=set)
-    """Rows of `attempts` that are not done."""
+    working: dict[bytes, Instant] = field(default_factory=dict)
+    """Rows of `attempts` that are not done, and when each is due: one that is to be tried later keeps no lane busy."""
     progressed: float = 0.0
     """When it last committed, or last had nothing to do."""
     stall: float = 0.0
 
     def working_on(self, key: bytes, value: bytes | None) -> None:
         """Note a row of `attempts`."""
-        if value is None or read_attempt(value).state == "done":
-            self.working.discard(key)
+        attempt = None if value is None else read_attempt(value)
+        if attempt is None or attempt.state == "done":
+            self.working.pop(key, None)
         else:
-            self.working.add(key)
+            self.working[key] = attempt.due
 
 
 class Watch:
@@ -50,7 +53,10 @@ class Watch:
     def __init__(self, bootstrap: str, names: Names) -> None:
         self._bootstrap = bootstrap
         self._names = names
-        self._inputs = {names.book_journal: (*names.facts, names.ticks), names.attempts_journal: (names.outbox,)}
+        self._inputs = {
+            names.book_journal: (*names.facts, names.ticks, names.returns),
+            names.attempts_journal: (names.outbox,),
+        }
         self._outputs = frozenset({names.decisions, names.outbox, names.deliveries, names.dead_letters, names.returns})
         self._lanes: dict[tuple[str, int], Lane] = defaultdict(lambda: Lane(progressed=time.monotonic()))
         self.decided: set[bytes] = set()
@@ -73,6 +79,10 @@ class Watch:
     def commits(self) -> int:
         """Return how many batches both apps have committed."""
         return sum(lane.commits for lane in self._lanes.values())
+
+    def committed(self, journal: str) -> dict[int, int]:
+        """Return how many batches that journal's lanes have committed, by partition."""
+        return {partition: lane.commits for (topic, partition), lane in self._lanes.items() if topic == journal}
 
     def positions(self, journal: str) -> dict[int, dict[str, int]]:
         """Return the positions of that journal's lanes, by partition."""
@@ -176,6 +186,8 @@ class Watch:
         for (topic, partition), lane in self._lanes.items():
             positions = lane.commit.positions if lane.commit else {}
             here = ((positions.get(name, 0), TopicPartition(name, partition)) for name in self._inputs[topic])
-            if not lane.working and all(position >= self._ends.get(end, 0) for position, end in here):
+            due = any(at <= clock.now() for at in lane.working.values())
+            busy = due or self._unsent(partition, lane.commit)
+            if not busy and all(position >= self._ends.get(end, 0) for position, end in here):
                 lane.progressed = now
             lane.stall = max(lane.stall, now - lane.progressed)
