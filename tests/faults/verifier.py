@@ -51,7 +51,7 @@ class Copy:
 
 
 Said = tuple[str, str]
-"""A dead letter's field and reason."""
+"""A dead letter's field and reason: see `gist`."""
 JournalRecord = tuple[int, bytes, bytes | None]
 """Offset, key, value; None deletes the row."""
 
@@ -110,11 +110,16 @@ def _judge(found: Mails, key: str, times: int, outcomes: list[str], instead: Col
         found.wrong.append(f"{len(outcomes)} last words instead of one: {key} ({said})")
 
 
+def gist(field: str, reason: str) -> Said:
+    """Return what a letter says, without the reader's own words: of a line that was cut off they depend on its end."""
+    return field, reason.partition(":")[0]
+
+
 def letters(expected: Counter[Said], found: Iterable[dict[str, Any]], beside: int = 0) -> list[str]:
     """Return what is missing of the dead letters, and what is too much, by (field, reason)."""
-    there = Counter((each["field"], each["reason"]) for each in found)
+    there = Counter(gist(each["field"], each["reason"]) for each in found)
     missing, extra = expected - there, there - expected
-    wrong = [f"{times} dead letters missing: {said}" for said, times in missing.items()]
+    wrong = [f"{times} dead letters missing: {which}" for which, times in missing.items()]
     if extra.total() != beside:
         wrong.append(f"{extra.total()} dead letters beside those of the load instead of {beside}: {dict(extra)}")
     return wrong
