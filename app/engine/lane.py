@@ -150,7 +150,12 @@ class Lane:
         return self._ports.pace.wait() if self._ports.pace is not None and waits else REFENCE_SECONDS
 
     async def _refence(self) -> None:
-        """Brokers forget idle writers, and a writer counts its records in 31 bits."""
+        """Brokers forget idle writers, and a writer counts its records in 31 bits.
+
+        Whoever fences is the newest writer. So a batch goes before it, which is refused where others have the partition
+        by now: of them a worker knows nothing yet that has stood still.
+        """
+        await self._write(self._batch())
         self._expect(await self._ports.journal.fence())
         self._ports.store.write({}, self._next_offset - 1)
         self._fenced = self._ports.monotonic()

@@ -62,6 +62,26 @@ async def test_the_fence_keeps_out_who_stood_still(monkeypatch: pytest.MonkeyPat
 
 
 @both
+async def test_who_has_stood_still_and_is_to_fence_again_does_not_shut_the_new_owner_out(
+    monkeypatch: pytest.MonkeyPatch, *, on: bool
+) -> None:
+    async def at_once(self: Lane) -> None:
+        self._expect(await self._ports.journal.fence())
+
+    if not on:
+        monkeypatch.setattr(Lane, "_refence", at_once)
+    world = a_history()
+    await world.play(world.lane(bounds=BOUNDS))
+    stood_still = world.lane()
+    world.successor().lane()
+    owner = world.journal.writer
+    monkeypatch.setattr(engine, "REFENCE_SECONDS", -1.0)
+    with pytest.raises(FencedError if on else JournalIntrudedError):
+        await stood_still.run()
+    assert (world.journal.writer is owner) is on
+
+
+@both
 async def test_an_append_that_is_not_where_it_was_expected_ends_the_lane(
     monkeypatch: pytest.MonkeyPatch, *, on: bool
 ) -> None:

@@ -86,7 +86,6 @@ class Writer:
         self.points.step("append-done")
 
     async def fence(self) -> int:
-        self._refuse_others()
         return self.fence_now()
 
     def fence_now(self) -> int:
