@@ -1,5 +1,6 @@
 """A broker that is killed, stands still, or is away for longer than anybody waits, amid a load."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,14 @@ pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
 async def test_killed_and_restarted_amid_the_load(own_kafka: DevKafka, names: Names, tmp_path: Path) -> None:
     async with Run("broker killed", own_kafka.bootstrap, names, tmp_path, provider(seed()), ends=UNFINISHED) as run:
+        strike = kill_broker(own_kafka, 0.5)
+
+        async def away(chance: random.Random) -> str:
+            with run.without():
+                return await strike(chance)
+
         run.begin(triggers=2, senders=1)
-        away = {"kill -9 of the broker": kill_broker(own_kafka, 0.5)}
-        await run.nemesis.storm(away, until=run.play(25), every=(2, 5))
+        await run.nemesis.storm({"kill -9 of the broker": away}, until=run.play(25), every=(2, 5))
         await run.finish()
 
 

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from tests.faults.cluster import ENDS, FAILED, KILLED, STOPPED, Worker
 from tests.faults.load import Part
 from tests.faults.reasons import EXPELLED
-from tests.faults.run import PARTITIONS, Run
+from tests.faults.run import PARTITIONS, SESSION, Run
 from tests.faults.striking import FAILPOINT, STRUCK, Failpoint
 from tests.kafka.waiting import LOOK_SECONDS
 
@@ -98,8 +98,12 @@ class Strikes:
     async def _stand_still(self, worker: Worker) -> None:
         """Let another take over, then let it go on; it ends by itself, or is asked to."""
         workers, name = self._run.workers, worker.name
-        mark, own = self._length(self._heir), self._length(name)
-        await self._until(lambda: len(self._lanes(self._heir, mark)) == PARTITIONS, COMES, "another takes over")
+        beyond, own = time.monotonic() + SESSION, self._length(name)
+
+        def another_takes_over() -> bool:
+            return time.monotonic() > beyond and len(workers.lanes(self._heir)) == PARTITIONS
+
+        await self._until(another_takes_over, COMES, "another takes over")
         workers.cont(name)
         await self._more()
         await self._until(
