@@ -129,6 +129,7 @@ def as_json(found: Found) -> str:
             for p, d in found.differing
         ],
         "kept_accounts": sum(len(result.kept) for result in found.results.values()),
+        "kept_decisions": sum(result.unsaid for result in found.results.values()),
         "undecided": [
             {
                 "partition": p,
@@ -160,6 +161,9 @@ def _beside(found: Found) -> list[str]:
     kept = sum(len(result.kept) for result in found.results.values())
     if kept:
         lines.append(f"{kept:,} accounts keep their rows: the topics no longer hold all of their events")
+    unsaid = sum(result.unsaid for result in found.results.values())
+    if unsaid:
+        lines.append(f"{unsaid:,} decisions stay made: the topics no longer hold their lines")
     undecided = [each for result in found.results.values() for each in result.undecided]
     if undecided:
         lines.append(f"{len(undecided):,} came up by the topics and have no line; nothing will be decided of them:")

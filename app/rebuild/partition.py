@@ -113,13 +113,6 @@ class SnapshotInMaking:
         return None if self._written is None else Snapshot(self._rows, self._written, self._partitions)
 
 
-class Remains(Struct, frozen=True):
-    """What cannot be had: `topics` name those whose beginning is not there, or lies in another partition."""
-
-    topics: Sequence[str] = ()
-    decisions: bool = False
-
-
 class Rebuild:
     """One partition's rows made anew."""
 
@@ -132,12 +125,15 @@ class Rebuild:
         lag: Instant,
         external: bool,
         refused: Mapping[Place, Refusal] | None = None,
-        remains: Remains | None = None,
+        missing: Sequence[str] = (),
         belongs: Callable[[str], bool] = lambda owner: True,  # noqa: ARG005
     ) -> None:
-        """`marks` are the partition's ticks up to the snapshot's position, `lag` microseconds apart where not kept."""
+        """`marks` are the partition's ticks up to the snapshot's position, `lag` microseconds apart where not kept.
+
+        `missing` are topics whose beginning is not there, or lies in another partition.
+        """
         self.snapshot = snapshot
-        self.remains = remains or Remains()
+        self._missing = missing
         self.memory = Memory(rulebook, snapshot.reached)
         self._arguments = rulebook, Ticked(of_present_topics(marks), lag, external), refused or {}, belongs
         self._replay: Replay | None = None
@@ -166,21 +162,20 @@ class Rebuild:
         rulebook, *_ = self._arguments
         rows = dict(self.replay.rows())
         comparison = Comparison(self.snapshot.rows, rows, self.snapshot.reached_by(), rulebook.companies)
-        accounts, kept = self._kept(comparison)
+        accounts = self._begun_before()
+        unsaid = {each.key for each in comparison.of("decided", "only old")}
+        kept = self._kept(comparison, accounts) | unsaid
         if kept:
             comparison = comparison.keeping(lambda key: key in kept)
-        return Result(comparison, frozenset(accounts), tuple(self.replay.undecided), self.replay.facts)
+        return Result(comparison, frozenset(accounts), len(unsaid), tuple(self.replay.undecided), self.replay.facts)
 
-    def _kept(self, comparison: Comparison) -> tuple[Collection[str], Collection[bytes]]:
-        """Return the accounts that topics no longer tell, and all keys that keep their rows."""
-        accounts = self._begun_before()
+    def _kept(self, comparison: Comparison, accounts: Collection[str]) -> set[bytes]:
+        """Return the keys that keep their rows for the sake of accounts that topics no longer tell."""
         differing = {each.key for each in comparison.found}
         kept = {key for key in differing if account_id(key) in accounts}
         if accounts:
             kept |= {TOTALS_ROW} & differing
-        if self.remains.decisions:
-            kept |= {each.key for each in comparison.of("decided", "only old")}
-        return accounts, kept
+        return kept
 
     def _begun_before(self) -> Collection[str]:
         """Return the accounts of which the old rows know an event that was not read, or so many that they may.
@@ -194,13 +189,17 @@ class Rebuild:
                 unread.add(book)
             elif len(events) == SEEN:
                 full.add(book)
-        return unread | full if unread or self.remains.topics else set()
+        return unread | full if unread or self._missing else set()
 
 
 class Result(Struct, frozen=True):
-    """`kept` are the accounts whose old rows stay: the topics no longer hold their first events."""
+    """`kept` are the accounts whose old rows stay: the topics no longer hold their first events.
+
+    `unsaid` is how many decisions no line tells: their rows stay as well, or they would be made again.
+    """
 
     comparison: Comparison
     kept: frozenset[str]
+    unsaid: int
     undecided: tuple[Undecided, ...]
     facts: int

@@ -15,7 +15,7 @@ from app.engine.inputs import Fetch, Inputs
 from app.engine.records import ID_HEADER, Commit, PlainRecord, Record, header
 from app.engine.ticks import MILLISECOND, TickMark, read_tick
 from app.errors import WhimbrelError
-from app.rebuild.partition import Rebuild, Remains, Result, Snapshot, SnapshotInMaking
+from app.rebuild.partition import Rebuild, Result, Snapshot, SnapshotInMaking
 from app.rebuild.replay import Place, Refusal, refusals
 from app.streams.client import newest, opened_consumer, stretch
 from app.streams.names import Names
@@ -69,7 +69,7 @@ async def rebuilt(plan: Plan, partition: int, end: int | None = None) -> tuple[S
         snapshot = await _snapshot(consumer, TopicPartition(plan.names.book_journal, partition), end)
         if snapshot is None:
             return None
-        begins, remains = await _begins(consumer, plan, partition, snapshot)
+        begins, missing = await _begins(consumer, plan, partition, snapshot)
 
         def belongs(owner: str) -> bool:
             return snapshot.partitions is None or partition_of(owner, snapshot.partitions) == partition
@@ -81,7 +81,7 @@ async def rebuilt(plan: Plan, partition: int, end: int | None = None) -> tuple[S
             lag=plan.lag,
             external=plan.external,
             refused=await _refused(consumer, plan, partition, snapshot.commit),
-            remains=remains,
+            missing=missing,
             belongs=belongs,
         )
         async for record in _told(consumer, plan.names.decisions, partition, snapshot.commit):
@@ -89,8 +89,12 @@ async def rebuilt(plan: Plan, partition: int, end: int | None = None) -> tuple[S
                 rebuild.memory.take(record.key, record.value or b"")
         await _read_facts(consumer, plan, partition, rebuild, begins)
         result = rebuild.compared()
-        if result.kept and not plan.keep_missing:
-            raise _missing(f"  partition {partition}: events of {len(result.kept):,} accounts, which no topic holds")
+        lost = ("events of {:,} accounts", len(result.kept)), ("lines of {:,} decisions", result.unsaid)
+        lines = [
+            f"  partition {partition}: {what.format(count)}, which no topic holds" for what, count in lost if count
+        ]
+        if lines and not plan.keep_missing:
+            raise _missing(*lines)
         return snapshot, result
 
 
@@ -105,7 +109,7 @@ async def _snapshot(consumer: AIOKafkaConsumer, here: TopicPartition, end: int |
 
 async def _begins(
     consumer: AIOKafkaConsumer, plan: Plan, partition: int, snapshot: Snapshot
-) -> tuple[Mapping[str, int], Remains]:
+) -> tuple[Mapping[str, int], Sequence[str]]:
     """Return where the fact topics begin, and what is missing before that."""
     needed = [*plan.inputs, plan.names.decisions, *([plan.names.ticks] if plan.external else [])]
     here = [TopicPartition(topic, partition) for topic in needed]
@@ -133,7 +137,7 @@ async def _begins(
             )
     topics = plan.inputs if snapshot.partitions is not None else tuple(sorted(removed.keys() - {plan.names.decisions}))
     begins = {topic: found[topic] for topic in plan.inputs}
-    return begins, Remains(topics, plan.names.decisions in removed)
+    return begins, topics
 
 
 def _missing(*lines: str) -> MissingError:

@@ -30,7 +30,7 @@ from app.engine.memory import Sent
 from app.engine.records import COMMIT_KEY, PlainRecord, decode_commit, encode_commit
 from app.engine.ticks import MILLISECOND, read_tick
 from app.rebuild.difference import account_id
-from app.rebuild.partition import Rebuild, Remains, Result, SnapshotInMaking
+from app.rebuild.partition import Rebuild, Result, SnapshotInMaking
 from app.rebuild.replay import Refusal, ReplayError, refusals
 from app.simulate.run import Pause, Span
 from app.triggers import REGISTRY
@@ -93,9 +93,15 @@ def rebuilt(
     marks = [read_tick(record) for record in logs[NAMES.ticks][: positions[NAMES.ticks]]]
     letters = [(key, msgspec.json.decode(value, type=DeadLetter)) for key, value in found.values(NAMES.dead_letters)]
     refused = refusals(letters)
-    remains = Remains(tuple(begin or ()), decisions=decisions > 0)
     rebuild = Rebuild(
-        rulebook, snapshot, marks, lag=10 * SECOND, external=not live, refused=refused, remains=remains, belongs=belongs
+        rulebook,
+        snapshot,
+        marks,
+        lag=10 * SECOND,
+        external=not live,
+        refused=refused,
+        missing=tuple(begin or ()),
+        belongs=belongs,
     )
     for told, value in found.values(NAMES.decisions)[decisions:]:
         if belongs((told or b"").decode()):
@@ -200,6 +206,14 @@ def test_what_topics_no_longer_tell_keeps_its_rows(logs: Logs, rulebook: Ruleboo
     assert [(each.table, each.kind, each.fields) for each in result.comparison.found] == [
         ("invoices", "differs", ("balance",))
     ]
+
+
+def test_what_was_decided_stays_so_though_the_topic_of_decisions_was_made_anew(logs: Logs, rulebook: Rulebook) -> None:
+    found = left(run_a_lane(logs, rulebook))
+    decided = {key for key in found.rows if key.startswith(b"decided/")}
+    result = rebuilt(logs, rulebook, found, decisions=1 << 20)
+    assert result.unsaid == len(decided) > 0
+    assert not [key for key, value in result.comparison.changes().items() if key in decided]
 
 
 def keys_of_another(key: bytes, accounts: frozenset[str]) -> bool:

@@ -20,7 +20,7 @@ def found(*, switched: bool = False) -> Found:
     }
     undecided = Undecided("a1", "past-due-7", "invoice:i1:2026-06-10:7", at("2026-06-17 09:00"))
     comparison = Comparison(old, new, lambda account: 0, {})
-    return Found({3: Result(comparison, frozenset({"a7"}), (undecided,), 12)}, switched)
+    return Found({3: Result(comparison, frozenset({"a7"}), 2, (undecided,), 12)}, switched)
 
 
 def test_for_people_differences_stand_by_table_and_the_first_by_name() -> None:
@@ -30,6 +30,7 @@ def test_for_people_differences_stand_by_table_and_the_first_by_name() -> None:
     assert "only old: partition 3, account/a1/invoice/i1" in said
     assert "only new: partition 3, account/a1/invoice/i2" in said
     assert "1 accounts keep their rows" in said
+    assert "2 decisions stay made" in said
     assert "past-due-7 a1 invoice:i1:2026-06-10:7 at 2026-06-17T13:00:00Z" in said
     assert said.endswith("3 rows differ: nothing changed; --switch puts the rebuilt rows in place")
     assert "Secret" not in said
@@ -40,5 +41,6 @@ def test_for_programs_every_row_is_named() -> None:
     answer = json.loads(as_json(found()))
     assert answer["tables"]["invoices"] == {"equal": 0, "differs": 0, "only old": 1, "only new": 1}
     assert len(answer["rows"]) == 3
+    assert answer["kept_decisions"] == 2
     assert answer["kept_accounts"] == len(answer["undecided"]) == 1
     assert "Secret" not in as_json(found())
