@@ -15,7 +15,7 @@ from app.streams.topics import REPLICATION
 from tests.faults.altered import alter
 from tests.faults.load import provider
 from tests.faults.nemesis import kill_broker
-from tests.faults.reasons import EXPELLED, UNFINISHED
+from tests.faults.reasons import AWAY, EXPELLED, UNFINISHED
 from tests.faults.run import Run, seed
 from tests.faults.trio import Trio, trio
 from tests.kafka.waiting import eventually
@@ -23,8 +23,9 @@ from tests.kafka.waiting import eventually
 pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
 AWAY_SECONDS = 20.0
-ENDS = f"{EXPELLED}|{UNFINISHED}"
-"""Where a group's coordinator moves to another broker, its members may be heard by it too late."""
+ENDS = f"{EXPELLED}|{UNFINISHED}|{AWAY}"
+"""Where a group's coordinator moves to another broker, its members may be heard by it too late; and while too few are
+there to acknowledge what is written, those that are answer."""
 
 
 @pytest.fixture
