@@ -13,6 +13,7 @@ from app.domain.book import (
     account_of,
     changes,
     decided_of,
+    hashes_in,
     invoice_of,
     new_book,
     pack,
@@ -101,6 +102,15 @@ def test_the_last_events_are_known_and_those_before_them_forgotten() -> None:
     assert book.has_seen("billing", "e1")
     assert book.has_seen("billing", f"e{SEEN}")
     assert not book.has_seen("portal", "e1")
+
+
+def test_the_known_events_are_the_same_in_whatever_order_they_came() -> None:
+    one = new_book("a1", 0).seeing("billing", "e1").seeing("portal", "e2")
+    another = new_book("a1", 0).seeing("portal", "e2").seeing("billing", "e1")
+    assert one.seen != another.seen
+    assert hashes_in(one.seen) == hashes_in(another.seen)
+    assert hashes_in(one.seen) - hashes_in(new_book("a1", 0).seeing("billing", "e1").seen)
+    assert not hashes_in(b"")
 
 
 def test_the_end_of_one_known_event_and_the_beginning_of_the_next_are_no_known_event(
