@@ -80,11 +80,8 @@ class Staying(Failing):
         await asyncio.Event().wait()
 
 
-@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
-@pytest.mark.usefixtures("_handlers")
-async def test_where_the_group_cannot_be_left_the_process_ends_all_the_same(
-    monkeypatch: pytest.MonkeyPatch, *, on: bool
-) -> None:
+def ends_of(app: Failing, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Have workers consist of this app, and return the statuses with which their processes will have ended."""
     ended: list[int] = []
 
     async def assembled(*_: Any) -> Failing:
@@ -95,11 +92,20 @@ async def test_where_the_group_cannot_be_left_the_process_ends_all_the_same(
         raise EndedError
 
     monkeypatch.setattr(worker, "_assemble", assembled)
-    monkeypatch.setattr(worker, "LaneApp", lambda *_: Staying("none"))
+    monkeypatch.setattr(worker, "LaneApp", lambda *_: app)
+    monkeypatch.setattr(worker, "_exit", exit_)
+    return ended
+
+
+@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+@pytest.mark.usefixtures("_handlers")
+async def test_where_the_group_cannot_be_left_the_process_ends_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, *, on: bool
+) -> None:
+    ended = ends_of(Staying("none"), monkeypatch)
     monkeypatch.setattr(worker, "LEAVE_SECONDS", 0.01 if on else None)
     if not on:
         monkeypatch.setattr(worker, "STOP_SECONDS", 0.01)
-    monkeypatch.setattr(worker, "_exit", exit_)
     async with asyncio.timeout(10):
         with pytest.raises(EndedError):
             await worker._run(WIRING, SETTINGS)
@@ -110,18 +116,7 @@ async def test_where_the_group_cannot_be_left_the_process_ends_all_the_same(
 async def test_a_worker_that_has_stopped_ends_its_process_whatever_threads_are_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ended: list[int] = []
-
-    async def assembled(*_: Any) -> Failing:
-        return Failing("none")
-
-    def exit_(status: int) -> None:
-        ended.append(status)
-        raise EndedError
-
-    monkeypatch.setattr(worker, "_assemble", assembled)
-    monkeypatch.setattr(worker, "LaneApp", lambda *_: Failing("none"))
-    monkeypatch.setattr(worker, "_exit", exit_)
+    ended = ends_of(Failing("none"), monkeypatch)
     async with asyncio.timeout(10):
         with pytest.raises(EndedError):
             await worker._run(WIRING, SETTINGS)
@@ -134,9 +129,7 @@ async def test_a_worker_that_has_stopped_ends_its_process_whatever_threads_are_l
 async def test_a_worker_that_waits_for_its_broker_ends_at_once_when_it_is_told(
     step: str, monkeypatch: pytest.MonkeyPatch, *, on: bool
 ) -> None:
-    ended: list[int] = []
-
-    async def never() -> None:
+    async def never(*_: Any) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.Event().wait()
 
@@ -144,18 +137,9 @@ async def test_a_worker_that_waits_for_its_broker_ends_at_once_when_it_is_told(
         async def start(self) -> None:
             await never()
 
-    async def assembled(*_: Any) -> Failing:
-        if step == "assembling":
-            await never()
-        return Failing("none")
-
-    def exit_(status: int) -> None:
-        ended.append(status)
-        raise EndedError
-
-    monkeypatch.setattr(worker, "_assemble", assembled)
-    monkeypatch.setattr(worker, "LaneApp", lambda *_: Waiting("none"))
-    monkeypatch.setattr(worker, "_exit", exit_)
+    ended = ends_of(Waiting("none"), monkeypatch)
+    if step == "assembling":
+        monkeypatch.setattr(worker, "_assemble", never)
     if not on:
         monkeypatch.setattr(asyncio, "FIRST_COMPLETED", asyncio.ALL_COMPLETED)
     with pytest.raises(EndedError if on else TimeoutError):
