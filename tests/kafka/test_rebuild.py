@@ -1,7 +1,8 @@
 """`whimbrel rebuild` on a real broker: compared, mended, put in place; and never anything sent."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -200,40 +201,41 @@ def doctored(rows: Mapping[bytes, bytes]) -> Changes:
     }
 
 
-async def test_a_running_worker_is_shut_out_of_the_partition(
-    kafka: DevKafka, names: Names, tmp_path: Path, config: Config
-) -> None:
+@asynccontextmanager
+async def half_a_history(kafka: DevKafka, names: Names, directory: Path, config: Config) -> AsyncIterator[Doubted]:
+    """Have one worker of the triggers app, `one`, work off the first half."""
     async with Mailbox() as mailbox:
-        system = System(kafka.bootstrap, names, tmp_path, mailbox.port)
+        system = System(kafka.bootstrap, names, directory, mailbox.port)
         house = Doubted(system, config)
         with ending(system):
             await system.prepare(config)
             system.start("one")
             await house.publish(house.played[: house.half])
             await eventually(house.worked_off, 120)
-            await house.switch()
-            await house.publish(house.played[house.half :])
-            assert await asyncio.to_thread(system.workers["one"].process.wait, 60) != 0
+            yield house
+
+
+async def test_a_running_worker_is_shut_out_of_the_partition(
+    kafka: DevKafka, names: Names, tmp_path: Path, config: Config
+) -> None:
+    async with half_a_history(kafka, names, tmp_path, config) as house:
+        await house.switch()
+        await house.publish(house.played[house.half :])
+        assert await asyncio.to_thread(house.system.workers["one"].process.wait, 60) != 0
 
 
 async def test_of_a_topic_that_was_made_anew_nothing_is_put_in_place_unless_what_is_missing_is_kept(
     kafka: DevKafka, names: Names, tmp_path: Path, config: Config, appended: set[str]
 ) -> None:
-    async with Mailbox() as mailbox:
-        system = System(kafka.bootstrap, names, tmp_path, mailbox.port)
-        house = Doubted(system, config)
-        with ending(system):
-            await system.prepare(config)
-            system.start("one")
-            await house.publish(house.played[: house.half])
-            await eventually(house.worked_off, 120)
-            await system.workers.leave("one")
-            await make_anew(kafka.bootstrap, names, names.billing)
-            system.start("one", WHIMBREL_LOST_INPUT="go_on")
-            await eventually(lambda: is_ready(system, "one"), 60)
-            await house.publish(house.played[house.half :])
-            await eventually(house.worked_off, 120)
-            await system.workers.leave("one")
+    async with half_a_history(kafka, names, tmp_path, config) as house:
+        system = house.system
+        await system.workers.leave("one")
+        await make_anew(kafka.bootstrap, names, names.billing)
+        system.start("one", WHIMBREL_LOST_INPUT="go_on")
+        await eventually(lambda: is_ready(system, "one"), 60)
+        await house.publish(house.played[house.half :])
+        await eventually(house.worked_off, 120)
+        await system.workers.leave("one")
         before = await house.ends(names.book_journal)
         appended.clear()
         with pytest.raises(MissingError, match=r"(?s)partition 0: events of \d+ accounts,.*--keep-missing"):
