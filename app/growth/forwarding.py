@@ -9,6 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from app.engine.dead_letters import Place
 from app.engine.records import REPLAY_HEADER, Record, header
 from app.growth.journals import Unread
 from app.streams.client import stretch
@@ -52,7 +53,8 @@ class Forwarding:
     async def _send(self, record: Record) -> asyncio.Future[Any]:
         headers = list(record.headers)
         if header(record, REPLAY_HEADER) is None:
-            headers.append((REPLAY_HEADER, f"{record.topic}/{record.partition}/{record.offset}".encode()))
+            place = Place(record.topic, record.partition, record.offset)
+            headers.append((REPLAY_HEADER, str(place).encode()))
         future: asyncio.Future[Any] = await self._producer.send(
             self._replays, record.value, record.key, partition=self._place(record), headers=headers
         )

@@ -23,7 +23,7 @@ from app.errors import WhimbrelError
 from app.growth.forwarding import Forwarding
 from app.growth.journals import Table, head, unread, unsent
 from app.growth.placing import first_commit, lowest, misplaced, totals_of, with_own_clocks
-from app.streams.client import TopicMissingError, opened_admin, opened_consumer, opened_producer
+from app.streams.client import TopicMissingError, opened_admin, opened_consumer, opened_producer, partition_counts
 from app.streams.dead_letters import Wanted, letters, matching
 from app.streams.journal import JournalWriter
 from app.streams.names import Names
@@ -345,8 +345,7 @@ def _check_places(table: Table, partition: int, rows: Iterable[bytes], partition
 
 
 async def _counts(plan: Plan) -> dict[str, int]:
-    async with opened_admin(plan.bootstrap) as admin:
-        found = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics()}
+    found = await partition_counts(plan.bootstrap)
     for topic in plan.topics:
         if topic not in found:
             raise TopicMissingError(topic)
