@@ -21,7 +21,7 @@ from app.engine.txn import Txn
 from app.rebuild.difference import Comparison, account_id
 from app.rebuild.judge import Undecided
 from app.rebuild.memory import Memory
-from app.rebuild.replay import Place, Refusal, Replay, Ticked, of_present_topics
+from app.rebuild.replay import RecordId, Refusal, Replay, Ticked, of_present_topics
 from app.streams.opening import GROWN_KEY
 
 ENGINE = b"~"
@@ -124,7 +124,7 @@ class Rebuild:
         *,
         lag: Instant,
         external: bool,
-        refused: Mapping[Place, Refusal] | None = None,
+        refused: Mapping[RecordId, Refusal] | None = None,
         missing: Sequence[str] = (),
         belongs: Callable[[str], bool] = lambda owner: True,  # noqa: ARG005
     ) -> None:

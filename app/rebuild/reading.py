@@ -16,7 +16,7 @@ from app.engine.records import ID_HEADER, Commit, PlainRecord, Record, header
 from app.engine.ticks import MILLISECOND, TickMark, read_tick
 from app.errors import WhimbrelError
 from app.rebuild.partition import Rebuild, Result, Snapshot, SnapshotInMaking
-from app.rebuild.replay import Place, Refusal, refusals
+from app.rebuild.replay import RecordId, Refusal, refusals
 from app.streams.client import newest, opened_consumer, stretch
 from app.streams.names import Names
 from app.streams.partitioner import partition_of
@@ -160,8 +160,10 @@ async def _marks(consumer: AIOKafkaConsumer, plan: Plan, partition: int, commit:
     return [mark for mark in marks if mark.tick.instant <= cursor.instant]
 
 
-async def _refused(consumer: AIOKafkaConsumer, plan: Plan, partition: int, commit: Commit) -> Mapping[Place, Refusal]:
-    """Return the places of the records that were dead-lettered."""
+async def _refused(
+    consumer: AIOKafkaConsumer, plan: Plan, partition: int, commit: Commit
+) -> Mapping[RecordId, Refusal]:
+    """Return which records were dead-lettered."""
     told = _told(consumer, plan.names.dead_letters, partition, commit)
     return refusals([(record.key, _letter(record.value or b"")) async for record in told])
 

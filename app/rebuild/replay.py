@@ -35,8 +35,8 @@ class ReplayError(WhimbrelError):
     """This version raises over what the running one has taken: there is no knowing what it would make of it."""
 
 
-Place = tuple[str, int]
-"""A record of the partition: its topic and offset."""
+RecordId = tuple[str, int]
+"""A record, within its partition: topic and offset."""
 
 
 SKEW = MINUTE
@@ -50,8 +50,8 @@ class Refusal(NamedTuple):
     at: Instant
 
 
-def refusals(letters: Iterable[tuple[bytes | None, DeadLetter]]) -> dict[Place, Refusal]:
-    """Return the newest of each place, of letters behind their keys; one that closes another refuses nothing."""
+def refusals(letters: Iterable[tuple[bytes | None, DeadLetter]]) -> dict[RecordId, Refusal]:
+    """Return the newest of each record, of letters behind their keys; one that closes another refuses nothing."""
     refused = [(key, told) for key, told in letters if told.state == "open"]
     return {(told.topic, told.offset): Refusal(key, parse_instant(told.at)) for key, told in refused}
 
@@ -112,7 +112,7 @@ class Replay:
         live_since: Instant | None,
         reached: Callable[[str], Instant],
         guard: Guard,
-        refused: Mapping[Place, Refusal],
+        refused: Mapping[RecordId, Refusal],
         belongs: Callable[[str], bool],
         known: Callable[[str], Collection[bytes]],
     ) -> None:
