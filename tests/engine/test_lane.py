@@ -1,31 +1,19 @@
-"""What a lane does with its input, its ticks and work from outside."""
+"""What a lane does with its input and its ticks."""
 
 import asyncio
 import json
-from collections.abc import Callable
 
 import pytest
 
-from app.contract.instants import HOUR, MINUTE, SECOND, format_instant
+from app.contract.instants import MINUTE, SECOND, format_instant
 from app.engine.batch import Bounds
-from app.engine.handler import LaneAccess, View
 from app.engine.inputs import Fetch
-from app.engine.lane import OUTPUT_BYTES, Lane, LaneStoppedError
-from app.engine.ports import BatchTooLargeError, JournalIntrudedError
+from app.engine.lane import OUTPUT_BYTES, Lane
 from app.engine.records import COMMIT_KEY, Cursor, PlainRecord, decode_commit
-from app.engine.txn import Txn
 from tests.engine.counting import Counting
-from tests.engine.world import START, TICKS, World
+from tests.engine.world import START, TICKS, World, settle, until
 
 MS = START // 1_000
-
-
-def sent(world: World, topic: str = "out") -> list[str]:
-    return [s.output.value.decode() for s in world.outputs.sent if s.output.topic == topic]
-
-
-def facts_in_order(world: World) -> list[str]:
-    return [json.loads(value)["fact"] for value in sent(world)]
 
 
 async def test_topics_are_merged_by_record_time() -> None:
@@ -35,7 +23,7 @@ async def test_topics_are_merged_by_record_time() -> None:
     for number in (2, 3, 6):
         world.fact("b", "k", at=MS - 100 + number)
     await world.play(world.lane())
-    assert facts_in_order(world) == ["a@0", "b@0", "b@1", "a@1", "a@2", "b@2"]
+    assert world.facts_in_order() == ["a@0", "b@0", "b@1", "a@1", "a@2", "b@2"]
 
 
 async def test_a_record_is_never_merged_before_its_predecessor_nor_as_of_the_future() -> None:
@@ -46,7 +34,7 @@ async def test_a_record_is_never_merged_before_its_predecessor_nor_as_of_the_fut
     world.now += SECOND
     world.fact("b", "k", at=MS + 999)
     await world.play(world.lane())
-    assert facts_in_order(world) == ["b@0", "b@1", "a@0", "a@1"]
+    assert world.facts_in_order() == ["b@0", "b@1", "a@0", "a@1"]
 
 
 async def test_a_topic_whose_end_is_not_known_holds_the_others_back() -> None:
@@ -56,13 +44,13 @@ async def test_a_topic_whose_end_is_not_known_holds_the_others_back() -> None:
     running = asyncio.create_task(lane.run())
     lane.feed(Fetch("a", 0, 1, world.logs["a"], 1, START / SECOND))
     await settle()
-    assert facts_in_order(world) == []
+    assert world.facts_in_order() == []
     lane.feed(Fetch("b", 0, 0, [], 0, START / SECOND - 0.6))
     await settle()
-    assert facts_in_order(world) == [], "an answer 600 ms old says nothing"
+    assert world.facts_in_order() == [], "an answer 600 ms old says nothing"
     lane.feed(Fetch("b", 0, 0, [], 0, START / SECOND))
     await settle()
-    assert facts_in_order(world) == ["a@0"]
+    assert world.facts_in_order() == ["a@0"]
     await lane.stop()
     await running
 
@@ -87,7 +75,7 @@ async def test_markers_and_aborted_records_move_the_position_without_a_record() 
     assert lane.feed(Fetch("a", 3, 9, [record], 9, at)) is None
     lane.feed(Fetch("b", 0, 0, [], 0, at))
     await settle()
-    assert facts_in_order(world) == ["a@3"]
+    assert world.facts_in_order() == ["a@3"]
     assert lane.positions["a"] == 9
     await lane.stop()
     await running
@@ -123,7 +111,7 @@ async def test_of_the_ticks_reached_only_the_newest_is_processed() -> None:
     await settle()
     assert lane.commit.cursor is not None
     assert lane.commit.cursor.instant == START + 3 * SECOND
-    assert [json.loads(value)["tick"] for value in sent(world, "ticks-out")] == [START + 3 * SECOND]
+    assert [json.loads(value)["tick"] for value in world.sent("ticks-out")] == [START + 3 * SECOND]
     assert lane.positions["ticks"] == 3, "the fourth waits for its input"
     await lane.stop()
     await running
@@ -136,7 +124,7 @@ async def test_a_tick_overtaken_by_a_quarter_of_an_hour_is_passed_over() -> None
     world.now += 16 * MINUTE
     world.tick()
     await world.play(world.lane())
-    assert [json.loads(value)["tick"] for value in sent(world, "ticks-out")] == [world.now]
+    assert [json.loads(value)["tick"] for value in world.sent("ticks-out")] == [world.now]
 
 
 async def test_between_the_slices_of_a_tick_facts_come_through() -> None:
@@ -178,8 +166,8 @@ async def test_a_played_history_is_processed_by_line_and_every_tick_in_its_place
     world.tick(now=format_instant(START + 12 * MINUTE))
     lane = world.lane(external=True, bounds=Bounds(records=records, rows=1_000, slice=5, works=1))
     await world.play(lane, size=size)
-    assert facts_in_order(world) == ["a@0", "b@0", "b@1", "a@1", "b@2", "a@2", "a@3", "b@3"]
-    ticks = [json.loads(value)["tick"] for value in sent(world, "ticks-out")]
+    assert world.facts_in_order() == ["a@0", "b@0", "b@1", "a@1", "b@2", "a@2", "a@3", "b@3"]
+    ticks = [json.loads(value)["tick"] for value in world.sent("ticks-out")]
     assert ticks == [START + line * MINUTE for line in (5, 8, 9, 12)]
     order = [s.output.topic for s in world.outputs.sent]
     assert order == ["out"] * 4 + ["ticks-out"] + ["out"] * 2 + ["ticks-out"] * 2 + ["out"] * 2 + ["ticks-out"]
@@ -234,7 +222,7 @@ async def test_a_batch_too_large_is_computed_again_with_fewer_records() -> None:
         world.fact("a", f"k{number % 4}")
     await world.play(world.lane(bounds=Bounds(records=32)))
     assert world.counts() == world.expected_counts()
-    assert len(facts_in_order(world)) == 40
+    assert len(world.facts_in_order()) == 40
 
 
 async def test_a_fact_whose_outcome_is_too_large_is_dead_lettered_and_changes_nothing() -> None:
@@ -244,8 +232,8 @@ async def test_a_fact_whose_outcome_is_too_large_is_dead_lettered_and_changes_no
     world.fact("a", "k")
     await world.play(world.lane())
     assert world.counts() == {"k": 2}
-    assert sent(world, "dead") == ["a@1"]
-    assert len(facts_in_order(world)) == 2
+    assert world.sent("dead") == ["a@1"]
+    assert len(world.facts_in_order()) == 2
 
 
 async def test_an_output_larger_than_its_topic_takes_counts_as_too_large() -> None:
@@ -254,7 +242,7 @@ async def test_an_output_larger_than_its_topic_takes_counts_as_too_large() -> No
     world.fact("a", "k")
     await world.play(world.lane())
     assert world.counts() == {"k": 1}
-    assert sent(world, "dead") == ["a@0"]
+    assert world.sent("dead") == ["a@0"]
 
 
 async def test_nothing_is_decided_while_the_gate_is_shut() -> None:
@@ -266,123 +254,13 @@ async def test_nothing_is_decided_while_the_gate_is_shut() -> None:
     for topic in ("a", "b"):
         world.fetch(lane, topic)
     await settle()
-    assert facts_in_order(world) == []
+    assert world.facts_in_order() == []
     world.gate = True
     lane.wake()
     await settle()
-    assert facts_in_order(world) == ["a@0"]
+    assert world.facts_in_order() == ["a@0"]
     await lane.stop()
     await running
-
-
-async def test_work_from_outside_is_committed_in_one_group() -> None:
-    world = World(Counting)
-    lane = world.lane()
-    running = asyncio.create_task(lane.run())
-    await settle()
-    before = len(world.journal.records)
-
-    def work(number: int) -> None:
-        def put(txn: Txn, view: View) -> None:
-            txn.put(b"work%d" % number, b"1")
-            txn.send("out", None, b"{}")
-
-        futures.append(lane.apply(put))
-
-    futures: list[asyncio.Future[None]] = []
-    for number in range(5):
-        work(number)
-    await asyncio.gather(*futures)
-    keys = [key for key, _ in world.journal.records[before:]]
-    assert keys == [b"work0", b"work1", b"work2", b"work3", b"work4", b"~commit"]
-    assert len(sent(world)) == 5
-    assert lane.read().get(b"work3") == b"1"
-    await lane.stop()
-    await running
-    with pytest.raises(LaneStoppedError):
-        await lane.apply(lambda txn, view: None)
-
-
-async def test_a_lane_that_ends_refuses_what_waits_and_leaves_alone_what_was_given_up() -> None:
-    lane = World(Counting).lane()
-    waiting, given_up = (lane.apply(lambda txn, view: None) for _ in range(2))
-    given_up.cancel()
-    await lane.stop()
-    await lane.run()
-    with pytest.raises(LaneStoppedError):
-        await waiting
-    assert given_up.cancelled()
-
-
-async def test_work_too_large_is_refused_and_the_others_are_done() -> None:
-    world = World(Counting, capacity=600)
-    lane = world.lane()
-    running = asyncio.create_task(lane.run())
-    small = lane.apply(lambda txn, view: txn.put(b"small", b"1"))
-    huge = lane.apply(lambda txn, view: txn.put(b"huge", b"1" * 1_000))
-    other = lane.apply(lambda txn, view: txn.put(b"other", b"1"))
-    results = await asyncio.gather(small, huge, other, return_exceptions=True)
-    assert [type(result) for result in results] == [type(None), BatchTooLargeError, type(None)]
-    assert world.counts() == {"small": 1, "other": 1}
-    await lane.stop()
-    await running
-
-
-async def test_an_append_by_someone_else_ends_the_lane() -> None:
-    world = World(Counting)
-    lane = world.lane()
-    running = asyncio.create_task(lane.run())
-    await settle()
-    world.journal.records.append((b"intruder", b"1"))
-    world.fact("a", "k")
-    for topic in ("a", "b"):
-        world.fetch(lane, topic)
-    with pytest.raises(JournalIntrudedError):
-        await running
-    assert world.counts() == {}
-    assert facts_in_order(world) == []
-
-
-async def test_after_an_hour_the_journal_is_fenced_again() -> None:
-    world = World(Counting)
-    lane = world.lane()
-    running = asyncio.create_task(lane.run())
-    await settle()
-    world.now += 2 * HOUR
-    lane.wake()
-    await settle()
-    world.fact("a", "k")
-    for topic in ("a", "b"):
-        world.fetch(lane, topic)
-    await until(world.counts)
-    first, again = [b"~fence", b"~commit"], [b"~commit", b"~fence"]
-    assert [key for key, _ in world.journal.records] == [*first, *again, b"k", b"~commit"]
-    await lane.stop()
-    await running
-
-
-async def test_a_companion_ends_its_tasks_before_the_lane_ends() -> None:
-    told: list[str] = []
-
-    class Companionable(Counting):
-        async def started(self, lane: LaneAccess) -> None:
-            self.lane = lane
-
-        async def stopping(self) -> None:
-            await self.lane.apply(lambda txn, view: txn.put(b"last", b"1"))
-            told.append("stopping")
-
-        def committed(self) -> None:
-            told.append("committed")
-
-    world = World(Companionable)
-    lane = world.lane()
-    running = asyncio.create_task(lane.run())
-    await settle()
-    await lane.stop()
-    await running
-    assert told[-2:] == ["committed", "stopping"]
-    assert world.counts() == {"last": 1}
 
 
 def standing(lane: Lane) -> str | None:
@@ -390,20 +268,5 @@ def standing(lane: Lane) -> str | None:
     return lane.commit.cursor.after if lane.commit.cursor else None
 
 
-async def until(condition: Callable[[], object]) -> None:
-    """Let things happen until `condition` holds."""
-    for _ in range(1_000):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError(condition)
-
-
 def cursor(lane: Lane) -> Cursor | None:
     return lane.commit.cursor
-
-
-async def settle() -> None:
-    """Let everything that can happen now happen."""
-    for _ in range(50):
-        await asyncio.sleep(0)

@@ -21,18 +21,12 @@ from tests.builders import a_company, a_rule, account_event, at, invoice_event
 from tests.compare import differences
 from tests.engine.counting import Counting
 from tests.engine.office import NAMES, Office
-from tests.engine.world import TICKS, World
+from tests.engine.world import TICKS, World, settle
 from tests.lanes import decided_by_a_lane, logs_of
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "config"
 ACCOUNTS = 30
 RATE = 4
-
-
-async def settle() -> None:
-    """Let everything that can happen now happen."""
-    for _ in range(300):
-        await asyncio.sleep(0)
 
 
 def told(world: World) -> int:

@@ -279,7 +279,7 @@ async def test_whatever_the_place_in_the_batch_only_what_raises_is_set_aside(bad
     for number in range(40):
         world.fact("a", f"k{number % 4}", b"bad" if number in bad else b"")
     await world.play(world.lane(bounds=Bounds(records=32)), size=40)
-    dead = [s.output.value.decode() for s in world.outputs.sent if s.output.topic == "dead"]
+    dead = world.sent("dead")
     assert dead == [f"a@{number}" for number in sorted(bad)]
     assert sum(world.counts().values()) == 40 - len(bad)
 

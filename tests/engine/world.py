@@ -237,6 +237,12 @@ class World:
     def counts(self) -> dict[str, int]:
         return {key.decode(): int(value) for key, value in self.store.scan(b"")}
 
+    def sent(self, topic: str = "out") -> list[str]:
+        return [sent.output.value.decode() for sent in self.outputs.sent if sent.output.topic == topic]
+
+    def facts_in_order(self) -> list[str]:
+        return [json.loads(value)["fact"] for value in self.sent()]
+
     def expected_counts(self) -> dict[str, int]:
         counts: dict[str, int] = {}
         for topic in FACTS:
@@ -248,3 +254,18 @@ class World:
     def _new_store(self) -> MemoryStore:
         self.read = {}
         return MemoryStore(self.handler().index)
+
+
+async def settle() -> None:
+    """Let everything that can happen now happen."""
+    for _ in range(300):
+        await asyncio.sleep(0)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let things happen until `condition` holds."""
+    for _ in range(1_000):
+        if condition():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError(condition)
