@@ -13,7 +13,7 @@ from app.delivery.pump import Ports
 from app.delivery.relay import Relay
 from app.delivery.render import Renderer
 from app.delivery.sender import Sender
-from app.dev.mailbox import Mailbox
+from app.dev.mailbox import Mailbox, Step
 from app.dev.previews import a_notification
 from app.engine import ports as engine
 from app.engine.dead_letters import DeadLetter
@@ -25,7 +25,7 @@ from app.engine.outbox import Delivery, Notification, decode_notification, encod
 from app.engine.records import COMMIT_KEY, Commit, PlainRecord, decode_commit
 from app.settings import Settings
 from app.triggers import REGISTRY
-from tests.engine.world import FailingOutputs, Failpoints, FencingJournal, Writer
+from tests.engine.world import Crash, FailingOutputs, Failpoints, FencingJournal, Writer
 from tests.seams import SeamedLane, SeamedPump, SeamedRelay, writes_attempting
 
 OUTBOX, DELIVERIES, RETURNS, DEAD_LETTERS = "outbox", "deliveries", "returns", "dead-letters"
@@ -39,6 +39,20 @@ class SenderWriter(Writer):
         super().appended(changes)
         if writes_attempting(changes):
             self.points.step("attempting-appended")
+
+
+class Once:
+    """Answers so at the first time a dialogue comes to the step."""
+
+    def __init__(self, step: Step, answer: str) -> None:
+        self.step, self.answer = step, answer
+        self.done = asyncio.Event()
+
+    def __call__(self, step: Step, _address: str) -> str | None:
+        if step != self.step or self.done.is_set():
+            return None
+        self.done.set()
+        return self.answer
 
 
 class Postroom:
@@ -115,6 +129,17 @@ class Postroom:
             while not condition():
                 self.changed.clear()
                 await self.changed.wait()
+
+    async def run_until(self, condition: Callable[[], bool]) -> bool:
+        """Run a worker until the condition holds; say whether it was killed before."""
+        try:
+            async with self.process() as running:
+                await self.until(lambda: running.done() or condition())
+                if running.done():
+                    await running
+        except Crash:
+            return True
+        return False
 
     async def deliver(self, *outcomes: str) -> None:
         """Run a worker until the deliveries have had these outcomes, in any order."""

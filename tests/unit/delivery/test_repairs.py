@@ -21,7 +21,6 @@ from tests.engine.test_repairs import both
 from tests.seams import SeamedProtocol
 from tests.unit.delivery.postroom import NOW, Postroom
 from tests.unit.delivery.test_returns import answer
-from tests.unit.delivery.test_sender import run_until
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ async def postroom(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Postroom]:
 async def killed(postroom: Postroom, point: str) -> None:
     """Run a worker until it is killed there."""
     postroom.points.name, postroom.points.at = point, 1
-    assert await run_until(postroom, lambda: False)
+    assert await postroom.run_until(lambda: False)
     postroom.points.at = None
 
 

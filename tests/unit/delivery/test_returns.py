@@ -1,7 +1,6 @@
 """The sender and what is too old to hand over: given back, answered, delivered once or withdrawn."""
 
 import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -12,7 +11,7 @@ from app import metrics
 from app.contract.instants import DAY, HOUR, MINUTE, Instant, format_instant
 from app.delivery import attempts
 from app.delivery.attempts import Attempt
-from app.dev.mailbox import Mailbox, Step
+from app.dev.mailbox import Step
 from app.dev.previews import a_notification
 from app.engine.memory import MemoryStore
 from app.engine.outbox import Notification
@@ -21,17 +20,6 @@ from tests.engine.world import Crash
 from tests.unit.delivery.postroom import NOW, Postroom
 
 FRESHNESS = 15 * MINUTE
-
-
-@pytest.fixture
-async def mailbox() -> AsyncIterator[Mailbox]:
-    async with Mailbox() as box:
-        yield box
-
-
-@pytest.fixture
-def postroom(mailbox: Mailbox) -> Postroom:
-    return Postroom(mailbox)
 
 
 def stale(*, number: int = 1, age: int = HOUR, **changes: Any) -> Notification:

@@ -1,8 +1,6 @@
 """The sender over the engine's lane, in front of a real SMTP server."""
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -16,33 +14,7 @@ from app.dev.previews import a_notification
 from app.engine.dead_letters import TooManyDeadLettersError
 from app.engine.handler import Companion, Handler
 from app.engine.outbox import encode
-from tests.engine.world import Crash
-from tests.unit.delivery.postroom import Postroom, some_notifications
-
-
-@pytest.fixture
-async def mailbox() -> AsyncIterator[Mailbox]:
-    async with Mailbox() as box:
-        yield box
-
-
-@pytest.fixture
-def postroom(mailbox: Mailbox) -> Postroom:
-    return Postroom(mailbox)
-
-
-class Once:
-    """Answers so at the first time a dialogue comes to the step."""
-
-    def __init__(self, step: Step, answer: str) -> None:
-        self.step, self.answer = step, answer
-        self.done = asyncio.Event()
-
-    def __call__(self, step: Step, _address: str) -> str | None:
-        if step != self.step or self.done.is_set():
-            return None
-        self.done.set()
-        return self.answer
+from tests.unit.delivery.postroom import Once, Postroom, some_notifications
 
 
 async def test_a_notification_arrives_and_is_reported_accepted(postroom: Postroom) -> None:
@@ -311,71 +283,6 @@ async def test_redirected_mails_reach_that_address_alone(postroom: Postroom) -> 
     assert str(mail.message["X-Whimbrel-Redirected-From"]) == "ann.miller@mail.example"
     assert mail.content.count(b"ann.miller@mail.example") == 1
     assert postroom.deliveries()[0].reason == "redirected"
-
-
-FINAL = {"accepted", "unknown_outcome"}
-STEPS = 60
-"""About as many as while two notifications are delivered."""
-
-
-@pytest.mark.parametrize("kill_at", range(1, STEPS))
-async def test_killed_at_any_step_no_mail_is_doubled_and_none_unaccounted_for(postroom: Postroom, kill_at: int) -> None:
-    postroom.put(*some_notifications(2))
-    postroom.points.at = kill_at
-
-    def settled() -> bool:
-        return sum(outcome in FINAL for outcome in postroom.outcomes()) == 2
-
-    while not settled():
-        await run_until(postroom, settled)
-    assert max(postroom.mailbox.ids.values(), default=0) <= 1
-    accepted = [each.message_id for each in postroom.deliveries() if each.outcome == "accepted"]
-    assert set(accepted) <= set(postroom.mailbox.ids), "what is accepted has arrived"
-
-
-async def run_until(postroom: Postroom, condition: Callable[[], bool]) -> bool:
-    """Run a worker until the condition holds; say whether it was killed before."""
-    try:
-        async with postroom.process() as running:
-            await postroom.until(lambda: running.done() or condition())
-            if running.done():
-                await running
-    except Crash:
-        return True
-    return False
-
-
-async def test_killed_before_attempting_is_durable_it_is_sent_by_the_next_owner(postroom: Postroom) -> None:
-    postroom.put(a_notification())
-    postroom.points.name, postroom.points.at = "smtp-addressed", 1
-    assert await run_until(postroom, lambda: False)
-    assert postroom.mailbox.total == 0
-    await postroom.deliver("accepted")
-    assert postroom.mailbox.total == 1
-
-
-async def test_killed_while_attempting_the_outcome_is_unknown_and_nothing_sent_again(postroom: Postroom) -> None:
-    postroom.mailbox.behaviour = silent = Once("message", SILENT)
-    postroom.put(a_notification())
-    async with postroom.process() as running:
-        await silent.done.wait()
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        await postroom.kill()
-    await postroom.deliver("unknown_outcome")
-    postroom.now += DAY
-    postroom.put(a_notification(number=2, checked_at=format_instant(postroom.now)))
-    await postroom.deliver("unknown_outcome", "accepted")
-    assert postroom.mailbox.total == 1
-
-
-async def test_a_stop_waits_for_the_answer_to_a_message_under_way(postroom: Postroom) -> None:
-    postroom.put(*some_notifications(20))
-    async with postroom.process():
-        await postroom.mailbox.wait_for(lambda box: box.total >= 1)
-    assert postroom.outcomes().count("accepted") == postroom.mailbox.total
-    await postroom.deliver(*["accepted"] * 20)
-    assert sorted(postroom.mailbox.ids.values()) == [1] * 20
 
 
 async def test_done_rows_are_forgotten_after_a_while(postroom: Postroom) -> None:
