@@ -9,7 +9,7 @@ sticky co-partitioning assignor.
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import aiokafka
@@ -133,16 +133,13 @@ class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         begins = {tp: state.position for tp, state in states.items() if state.has_valid_position}
         fetcher = consumer._fetcher  # noqa: SLF001 - getmany() hides that an empty set means everything
         with fetcher._subscriptions.fetch_context():  # noqa: SLF001 - counts as activity of this member
-            if not begins:
-                await asyncio.sleep(NOTHING_WANTED_SECONDS)
-                return []
             try:
-                fetched = await fetcher.fetched_records({TP(*tp) for tp in begins}, timeout=POLL_SECONDS)
+                fetched = await self._fetched(fetcher, {TP(*tp) for tp in begins})
             except NoOffsetForPartitionError:
                 return []  # of the moment before the first seek; the group's offsets are not used
             except OffsetOutOfRangeError as error:
                 raise StateUnusableError(f"the log no longer has what comes next: {error}") from error
-        if consumer._subscription.subscription is not subscription or subscription.assignment is not assignment:  # noqa: SLF001 - as above
+        if not self._is_current(consumer, subscription, assignment):
             return []  # what came is another assignment's, and begins elsewhere
         now, mono = clock.now(), time.monotonic()
         return [
@@ -160,6 +157,19 @@ class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             for tp, begin in begins.items()
             if states[tp].has_valid_position
         ]
+
+    async def _fetched(self, fetcher: Any, wanted: set[TP]) -> Mapping[TP, Sequence[Any]]:
+        """Return what has come of these partitions; an empty set is nothing here, and to aiokafka everything."""
+        if not wanted:
+            await asyncio.sleep(NOTHING_WANTED_SECONDS)
+            return {}
+        fetched: Mapping[TP, Sequence[Any]] = await fetcher.fetched_records(wanted, timeout=POLL_SECONDS)
+        return fetched
+
+    def _is_current(self, consumer: aiokafka.AIOKafkaConsumer, subscription: Any, assignment: Any) -> bool:
+        """Tell whether no rebalance has come in between."""
+        current = consumer._subscription.subscription  # noqa: SLF001 - as in `poll`
+        return current is subscription and subscription.assignment is assignment
 
     def _heed(self, consumer: aiokafka.AIOKafkaConsumer) -> None:
         """Raise GroupError for what keeps this member out of its group: aiokafka waits with it until it is asked."""

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from threading import Barrier, current_thread, main_thread
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import faust
 import pytest
@@ -26,7 +26,8 @@ from mode.threads import MethodQueue
 from app.settings import Settings
 from app.streams import app, consumer
 from app.streams.app import LaneApp
-from app.streams.consumer import GroupError, LaneThread
+from app.streams.consumer import NO_GENERATION, GroupError, LaneConsumer, LaneThread, MembershipLostError
+from app.streams.lanes import Lanes
 
 on_and_off = pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
 
@@ -44,17 +45,19 @@ class Coordinator:
 
 
 class Fetcher:
-    """Returns a record at offset 7, behind a rebalance if `meanwhile` brings one about."""
+    """Returns a record at offset 7, behind a rebalance if `meanwhile` brings one about; asked for nothing, all."""
 
     def __init__(self, meanwhile: Any = lambda: None) -> None:
         self._subscriptions = self
         self._meanwhile = meanwhile
+        self.taken: set[TP] = set()
 
     def fetch_context(self) -> AbstractContextManager[None]:
         return nullcontext()
 
     async def fetched_records(self, partitions: set[TP], **_: float) -> dict[TP, Sequence[Any]]:
         self._meanwhile()
+        self.taken |= partitions or {TP(*each) for each in WANTED}
         return {each: ["a record"] for each in partitions}
 
 
@@ -119,8 +122,36 @@ def anew(subscription: SimpleNamespace) -> None:
     subscription.assignment = assignment()
 
 
-async def test_a_fetch_that_a_rebalance_came_into_is_nobodys() -> None:
-    assert await thread(Coordinator(), anew).poll(WANTED, {}) == []
+@on_and_off
+async def test_a_fetch_that_a_rebalance_came_into_is_nobodys(monkeypatch: pytest.MonkeyPatch, *, on: bool) -> None:
+    if not on:
+        monkeypatch.setattr(LaneThread, "_is_current", lambda *_: True)
+    fetches = await thread(Coordinator(), anew).poll(WANTED, {})
+    assert bool(fetches) is not on, "off, it passes for one of the new assignment, which begins elsewhere"
+
+
+@on_and_off
+async def test_where_no_lane_wants_anything_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch, *, on: bool) -> None:
+    """To aiokafka an empty set means everything: of what nobody has asked for the client would go on behind it."""
+    member = thread(Coordinator())
+    if not on:
+        monkeypatch.setattr(LaneThread, "_fetched", lambda _self, fetcher, wanted: fetcher.fetched_records(wanted))
+    assert await member.poll(set(), {}) == []
+    assert member._consumer._fetcher.taken == (set() if on else {TP("facts", 0)})
+
+
+@on_and_off
+async def test_who_was_taken_for_dead_ends_as_it_hears_of_it(monkeypatch: pytest.MonkeyPatch, *, on: bool) -> None:
+    """Others own its partitions by now, and may be writing."""
+    failed: list[BaseException] = []
+    lanes = Lanes(cast("Any", None), failed.append)
+    member: Any = LaneConsumer.__new__(LaneConsumer)
+    member.lanes, member._thread = lanes, thread(Coordinator())
+    member._thread._consumer._coordinator.generation = NO_GENERATION
+    if not on:
+        monkeypatch.setattr(LaneThread, "lost", False)
+    await member.on_partitions_revoked({TP("facts", 0)})
+    assert [type(error) for error in failed] == ([MembershipLostError] if on else []), "off, it joins as if nothing was"
 
 
 @on_and_off

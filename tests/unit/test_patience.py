@@ -46,6 +46,23 @@ async def look_again(appending: "asyncio.Task[Any]") -> bool:
     return bool(done)
 
 
+@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+async def test_only_seconds_in_which_brokers_answer_count_towards_an_appends_30(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, *, on: bool
+) -> None:
+    if not on:
+        monkeypatch.setattr(Patience, "_left", lambda _self, begun: begun + BOUND - clock.now)
+    brokers = Patience(cast("Any", None), "broker:9092")
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    appending = asyncio.create_task(brokers.acknowledged(future, "a_journal[0]"))
+    await asyncio.sleep(0)
+    clock.now = 2 * BOUND
+    ended = await look_again(appending)
+    assert ended is not on, "off, a worker ends at a broker's pause"
+    appending.cancel()
+    await asyncio.gather(appending, return_exceptions=True)
+
+
 @pytest.mark.parametrize("acknowledged", [True, False])
 async def test_an_append_amid_which_brokers_fall_silent_waits_for_them_and_then_as_long_as_ever(
     clock: Clock, *, acknowledged: bool
