@@ -6,18 +6,21 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from app.config.check import load_dir
-from app.contract.instants import DAY, HOUR, MINUTE, SECOND
+from app.contract.instants import DAY, HOUR, MINUTE, SECOND, Instant
 from app.dev.provider import history, span
 from app.domain.rules import Hours, Rulebook
+from app.engine.decider import Desk
 from app.engine.lane import Lane
 from app.engine.pace import CatchUp, Pace
+from app.engine.records import COMMIT_KEY, Tick, decode_commit
 from app.engine.writing import as_line
 from app.settings import SettingsError, load
 from app.simulate.run import Pause, Span, simulate
 from app.triggers import REGISTRY
-from tests.builders import a_company, a_rule, account_event, at, invoice_event
+from tests.builders import a_company, a_payment, a_rule, account_event, at, invoice_event
 from tests.compare import differences
 from tests.engine.counting import Counting
 from tests.engine.office import NAMES, Office
@@ -27,6 +30,7 @@ from tests.lanes import decided_by_a_lane, logs_of
 CONFIG = Path(__file__).parents[2] / "deploy" / "config"
 ACCOUNTS = 30
 RATE = 4
+PAST = "invoice_past_due_for_days"
 
 
 def told(world: World) -> int:
@@ -149,7 +153,18 @@ def test_partitions_share_the_rate() -> None:
     assert CatchUp("out").pace(lambda: 0.0) is None
 
 
-def test_what_a_paced_tick_comes_to_when_sending_hours_are_over_waits_for_the_morning() -> None:
+@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+def test_what_a_paced_tick_comes_to_when_sending_hours_are_over_waits_for_the_morning(
+    monkeypatch: pytest.MonkeyPatch, *, on: bool
+) -> None:
+    advance = Desk.advance
+
+    def by_the_time_it_began(self: Desk, account: str, tick: Tick, earlier: Instant) -> None:
+        self._view = replace(self._view, now=tick.now)
+        advance(self, account, tick, earlier)
+
+    if not on:
+        monkeypatch.setattr(Desk, "advance", by_the_time_it_began)
     rule = a_rule(x=1, hours=Hours(window=(8 * 60, 20 * 60)))
     office = Office(Rulebook((rule,), {"acme": a_company()}))
     for number in range(4):
@@ -162,7 +177,28 @@ def test_what_a_paced_tick_comes_to_when_sending_hours_are_over_waits_for_the_mo
         office.run_and_kill(lambda _: not pace.accounts(1))
         decided += [(each["outcome"], each["reason"]) for each in office.decisions()]
         office.now += 10 * MINUTE
-    assert decided == [("sent", None)] * 2 + [("held", "window")] * 2
+    waits = ("held", "window") if on else ("sent", None)
+    assert decided == [("sent", None), ("sent", None), waits, waits], "off, it writes into the night"
+
+
+def test_what_happens_amid_a_paced_catch_up_is_written_about_at_once() -> None:
+    office = Office(Rulebook((a_rule(PAST, x=1), a_rule("payment_failed")), {"acme": a_company()}))
+    for number in range(6):
+        office.tell(*(kind(office.now, account=f"a{number}") for kind in (account_event, invoice_event)))
+    office.run_until(at("2026-06-11 05:00"))
+    pace = office.pace = Pace(NAMES.outbox, 1 / 600, lambda: office.now / SECOND)
+    office.come_to(at("2026-06-11 19:45"))
+    office.run_and_kill(lambda _: not pace.accounts(1))
+    assert 0 < len(office.decisions()) < 6
+    office.tell(a_payment(office.now, account="a5"))
+    office.run_and_kill(lambda _: any(b"payment_failed" in sent.output.value for sent in office.outputs.sent))
+    decided = [(each["account_id"], each["trigger"], each["outcome"]) for each in office.decisions()]
+    assert decided == [("a5", PAST, "sent"), ("a5", "payment_failed", "sent")], (
+        "its reminder comes before, as it should"
+    )
+    cursor = decode_commit(office.store.get(COMMIT_KEY) or b"").cursor
+    assert cursor is not None
+    assert cursor.after is not None, "the tick is still under way"
 
 
 def test_paced_a_history_with_ten_days_off_is_decided_as_simulate_decides_it() -> None:

@@ -7,12 +7,13 @@ import pytest
 from app.contract.instants import DAY, HOUR, SECOND, Instant
 from app.domain.book import UnknownFormatError
 from app.domain.rules import Rulebook
-from app.engine.batch import Bounds
+from app.engine.batch import Batch, Bounds
 from app.engine.dead_letters import DeadLetter, TooManyDeadLettersError
 from app.engine.guard import Allowance
 from app.engine.handler import View
+from app.engine.lane import Lane
 from app.engine.parked import PREFIX
-from app.engine.ports import StateUnusableError
+from app.engine.ports import BatchTooLargeError, StateUnusableError
 from app.engine.records import Cursor, Record, Tick
 from app.engine.txn import Txn
 from app.settings import SettingsError, load
@@ -45,6 +46,10 @@ def mistake(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 
 def sent_to(office: Office) -> list[str]:
     return sorted(decision["account_id"] for decision in office.decisions() if decision["outcome"] == "sent")
+
+
+async def too_large(_self: Lane, _batch: Batch, _tick: Tick) -> None:
+    raise BatchTooLargeError
 
 
 def failures(office: Office) -> None:
@@ -177,6 +182,24 @@ def test_a_payment_that_comes_while_an_account_is_parked_counts_once_it_goes_on(
     assert [(d["account_id"], d["reason"]) for d in office.decisions()] == [(BAD, "no_longer_true")]
 
 
+def test_dead_lettered_instead_it_would_have_its_payer_chased(mistake: pytest.MonkeyPatch) -> None:
+    def refused(self: Lane, batch: Batch, record: Record, reason: str) -> None:
+        self._handler.refuse(record, reason, batch.txn, self._view(batch))
+
+    mistake.setattr(Lane, "_set_aside", refused)
+    office = an_office()
+    office.run_until(NINE - 10 * SECOND)
+    module, name, mistaken = raising(PAST, "coming", BAD)
+    with mistake.context() as raises:
+        raises.setitem(module, name, mistaken)
+        office.now = NINE + 2 * SECOND
+        office.tell(paid(office.now, account=BAD))
+        office.run()
+    assert [letter.topic for letter in office.dead_letters()] == [NAMES.billing]
+    office.run_until(NINE + 2 * HOUR)
+    assert BAD in sent_to(office)
+
+
 @pytest.mark.parametrize("parked", [True, False], ids=["parked", "not parked yet"])
 @pytest.mark.parametrize("part", ["coming", "message"])
 def test_a_payment_is_taken_in_though_the_account_s_clock_raises_and_its_invoice_is_not_chased(
@@ -217,12 +240,18 @@ def test_an_account_whose_tick_is_too_large_stops_no_other_and_goes_on_once_it_i
     assert [brief(letter)[3] for letter in office.dead_letters()] == ["open", "resumed"]
 
 
-def test_an_account_whose_tick_no_journal_batch_takes_stops_no_other() -> None:
+@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+def test_an_account_whose_tick_no_journal_batch_takes_stops_no_other(mistake: pytest.MonkeyPatch, *, on: bool) -> None:
     office = Office(Rulebook((a_rule(PAST, x=1),), {"acme": a_company()}), capacity=20_000)
     for account in ACCOUNTS:
         office.tell(account_event(office.now, account=account), invoice_event(office.now, account=account))
     for number in range(30):
         office.tell(invoice_event(office.now, account=BAD, invoice_id=f"i{number}", number=f"I{number}"))
+    if not on:
+        mistake.setattr(Lane, "_pass_over", too_large)
+        with pytest.raises(BatchTooLargeError):
+            office.run_until(NINE + SECOND)
+        return
     office.run_until(NINE + SECOND)
     assert sent_to(office) == [account for account in ACCOUNTS if account != BAD]
     assert [letter.reason.partition(":")[0] for letter in office.dead_letters()] == ["too_large"]
