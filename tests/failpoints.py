@@ -22,18 +22,12 @@ class Point(NamedTuple):
 
 
 OPENING: Final = (
-    Point(
-        "open-first-identity", "The broker has given the first identity; the second is not asked for.", in_memory=False
-    ),
-    Point(
-        "open-second-identity",
-        "The broker has given the second identity; nothing is appended with it.",
-        in_memory=False,
-    ),
-    Point("open-fence-sent", "The fence is handed to the client; it may reach the broker or not.", in_memory=False),
-    Point("open-fence-appended", "The fence is in the journal, and this process does not know it.", in_memory=False),
+    Point("open-first-identity", "The broker has given the first identity; the second is not asked for."),
+    Point("open-second-identity", "The broker has given the second identity; nothing is appended with it."),
+    Point("open-fence-sent", "The fence is handed to the client; it may reach the broker or not."),
+    Point("open-fence-appended", "The fence is in the journal, and this process does not know it."),
     Point("open-fence-known", "The fence is acknowledged; the first identity is not tried yet."),
-    Point("open-probe-refused", "The broker has refused the first identity: it fences.", in_memory=False),
+    Point("open-probe-refused", "The broker has refused the first identity: it fences."),
     Point("open-restore-begun", "Nothing is read of the journal yet."),
     Point("open-restore-amid", "A part of the journal is in the store, with its progress."),
     Point("open-restored", "The store is where the fence is."),
@@ -43,9 +37,7 @@ OPENING: Final = (
 
 BATCH: Final = (
     Point("batch-computed", "A batch is computed; nothing of it has left the process."),
-    Point(
-        "append-sent", "The batch is handed to the journal's client; it may reach the broker or not.", in_memory=False
-    ),
+    Point("append-sent", "The batch is handed to the journal's client; it may reach the broker or not."),
     Point("append-done", "The batch is in the journal, and this process does not know it."),
     Point("append-known", "The journal has acknowledged the batch; the store is as before."),
     Point("store-written", "The store holds the batch; none of its outputs is sent."),
@@ -76,9 +68,11 @@ SENDER: Final = (
     Point("smtp-addressed", "The relay has accepted the recipient; `attempting` is not written."),
     Point("attempting-appended", "`attempting` is in the journal, and this process does not know it."),
     Point("attempting-durable", "`attempting` is acknowledged; DATA is not said."),
+    Point("content-asked", "The relay waits for the content; nothing of it has left."),
     Point("content-half", "Half of the content has left."),
     Point("content-sent", "All of the content has left; the reply is not read."),
     Point("reply-read", "The relay has answered; the journal does not know."),
+    Point("result-appended", "The result is in the journal, and this process does not know it."),
     Point("result-journaled", "The result is in journal and store; its delivery is not sent."),
     Point("retry-scheduled", "A refusal for now is committed, with the time of the next attempt."),
     Point("row-returned", "The notification is given back to be checked, and its row waits for the answer."),

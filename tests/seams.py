@@ -38,6 +38,11 @@ def writes_attempting(changes: Mapping[bytes, bytes | None]) -> bool:
     return any(row.state == "attempting" for row in attempts_in(changes))
 
 
+def writes_result(changes: Mapping[bytes, bytes | None]) -> bool:
+    """Tell whether a journal batch marks a row as done."""
+    return any(row.state == "done" for row in attempts_in(changes))
+
+
 class Seamed:
     """Tells `reached` of the points it comes by: the class's for a whole process, an instance's for one of several."""
 
@@ -126,6 +131,7 @@ class SeamedProtocol(Seamed, SMTPProtocol):
     def write(self, data: bytes) -> None:
         transport: Any = self.transport
         if data.endswith(END_OF_CONTENT) and transport is not None:
+            self.reached("content-asked")
             left = os.write(transport.get_extra_info("socket").fileno(), data[: len(data) // 2])
             self.reached("content-half")
             data = data[left:]

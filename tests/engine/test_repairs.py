@@ -78,7 +78,7 @@ async def test_who_has_stood_still_and_is_to_fence_again_does_not_shut_the_new_o
     monkeypatch.setattr(engine, "REFENCE_SECONDS", -1.0)
     with pytest.raises(FencedError if on else JournalIntrudedError):
         await stood_still.run()
-    assert (world.journal.writer is owner) is on
+    assert (world.journal.writer == owner) is on
 
 
 @both
@@ -154,7 +154,6 @@ async def test_the_store_is_written_after_the_journal(monkeypatch: pytest.Monkey
 
         async def after_the_store(self: Writer, changes: Mapping[bytes, bytes | None], commit: bytes) -> int:
             world.store.write({**changes, b"~commit": commit}, len(world.journal.records) + len(changes))
-            world.points.step("append-sent")
             return await append(self, changes, commit)
 
         monkeypatch.setattr(Writer, "append", after_the_store)
@@ -173,7 +172,6 @@ async def test_outputs_are_sent_after_the_journal(monkeypatch: pytest.MonkeyPatc
         async def after_the_outputs(self: Writer, changes: Mapping[bytes, bytes | None], commit: bytes) -> int:
             said = decode_commit(commit)
             await world.outputs.send(said.outputs, 0, f"{said.incarnation}/0/{said.offset}")
-            world.points.step("append-sent")
             return await append(self, changes, commit)
 
         monkeypatch.setattr(Writer, "append", after_the_outputs)
@@ -227,7 +225,7 @@ async def test_who_gets_a_partition_back_restores_it(monkeypatch: pytest.MonkeyP
     await other.play(other.lane(bounds=BOUNDS))
     more_facts(world)
     if not on:
-        monkeypatch.setattr(World, "_restore", lambda self: None)
+        monkeypatch.setattr(worlds, "restore", lambda _store, _journal, _points: None)
     with suppress(JournalIntrudedError):
         await world.play(world.lane(bounds=BOUNDS))
     monkeypatch.undo()

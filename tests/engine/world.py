@@ -62,21 +62,28 @@ class Failpoints:
 
 
 class FencingJournal(MemoryJournal):
-    """A journal that takes batches from its newest writer alone."""
+    """A broker's journal: it gives identities, and takes nothing of who is older than the newest that has written."""
 
-    writer: object = None
+    def __init__(self, capacity: int | None = None) -> None:
+        super().__init__(capacity)
+        self.writer = 0
+        self._given = 0
+
+    def identity(self) -> int:
+        self._given += 1
+        return self._given
 
 
 class Writer:
-    """One writer of a journal; it may be struck before it knows of an append."""
+    """One writer of a journal; it may be struck at each thing that it says to it."""
 
     def __init__(self, journal: FencingJournal, points: Failpoints) -> None:
         self._journal, self.points = journal, points
         self.fence_now()
 
     async def append(self, changes: Mapping[bytes, bytes | None], commit: bytes) -> int:
+        self.points.step("append-sent")
         self._refuse_others()
-        self.points.live()
         offset = await self._journal.append(changes, commit)
         self.appended(changes)
         await asyncio.sleep(0)
@@ -89,13 +96,36 @@ class Writer:
         return self.fence_now()
 
     def fence_now(self) -> int:
-        self._journal.writer = self
+        """Fence as JournalWriter does: with the second of two identities; the first is to be refused from then on."""
+        first = self._journal.identity()
+        self.points.step("open-first-identity")
+        self._identity = self._journal.identity()
+        self.points.step("open-second-identity")
+        self.points.step("open-fence-sent")
+        self._refuse_others()
+        self._journal.writer = self._identity
         self._journal.records.append((b"~fence", b""))
-        return len(self._journal.records) - 1
+        offset = len(self._journal.records) - 1
+        self.points.step("open-fence-appended")
+        self.points.step("open-fence-known")
+        assert first < self._journal.writer
+        self.points.step("open-probe-refused")
+        return offset
 
     def _refuse_others(self) -> None:
-        if self._journal.writer is not self:
+        if self._identity < self._journal.writer:
             raise FencedError
+
+
+def restore(store: MemoryStore, journal: FencingJournal, points: Failpoints) -> None:
+    """Bring a store to where the journal is."""
+    points.step("open-restore-begun")
+    begin, end = store.offset + 1, len(journal.records)
+    for offset in range(begin, end):
+        store.write(dict([journal.records[offset]]), offset)
+        if offset == (begin + end) // 2:
+            points.step("open-restore-amid")
+    points.step("open-restored")
 
 
 class FailingOutputs:
@@ -148,8 +178,7 @@ class World:
         """Fence the journal and restore the store from it, as a new owner does, and open a lane over it."""
         self.points.dead = False
         writer = Writer(self.journal, self.points)
-        self.points.step("open-fence-known")
-        self._restore()
+        restore(self.store, self.journal, self.points)
         stored = self.store.get(COMMIT_KEY)
         first = Commit(incarnation="i", positions=dict.fromkeys((*FACTS, TICKS), 0), live_since=None)
         commit = decode_commit(stored) if stored else first
@@ -171,15 +200,6 @@ class World:
         )
         lane.reached = self.points.step
         return lane
-
-    def _restore(self) -> None:
-        self.points.step("open-restore-begun")
-        begin, end = self.store.offset + 1, len(self.journal.records)
-        for offset in range(begin, end):
-            self.store.write(dict([self.journal.records[offset]]), offset)
-            if offset == (begin + end) // 2:
-                self.points.step("open-restore-amid")
-        self.points.step("open-restored")
 
     def successor(self) -> "World":
         """Return the same partition on another machine: topics and journal are shared, the rows are not."""

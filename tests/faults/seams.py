@@ -30,7 +30,7 @@ from app.streams.store import RocksStore
 from app.streams.ticker import MadeTick, Ticker
 from app.streams.tripping import TripTeller
 from tests.failpoints import Reached
-from tests.seams import Seamed, SeamedLane, SeamedProtocol, SeamedPump, SeamedRelay, writes_attempting
+from tests.seams import Seamed, SeamedLane, SeamedProtocol, SeamedPump, SeamedRelay, writes_attempting, writes_result
 
 SMALL_CHUNK: Final = 32
 SMALL_SLICES: Final = Bounds(slice=1, ticks=1)
@@ -54,7 +54,7 @@ class SeamedJournal(Seamed, JournalWriter):
     ) -> None:
         super().__init__(bootstrap, topic, partition, transactional_id, _JournalPatience(patience, self), clock)
         self.step = ""
-        self.attempting = False
+        self.told: list[str] = []
         self._identities = iter(("",))
 
     async def fence(self) -> int:
@@ -66,7 +66,8 @@ class SeamedJournal(Seamed, JournalWriter):
 
     async def append(self, changes: Mapping[bytes, bytes | None], commit: bytes) -> int:
         self.step = "append"
-        self.attempting = writes_attempting(changes)
+        self.told = ["attempting-appended"] if writes_attempting(changes) else []
+        self.told += ["result-appended"] if writes_result(changes) else []
         return await super().append(changes, commit)
 
     async def _identity(self) -> PidAndEpoch:
@@ -94,9 +95,8 @@ class _JournalPatience(Patience):
         if journal.step:
             journal.reached(f"{journal.step}-sent")
             if await _succeeded([future]):
-                journal.reached("append-done" if journal.step == "append" else "open-fence-appended")
-                if journal.attempting:
-                    journal.reached("attempting-appended")
+                for point in ["append-done", *journal.told] if journal.step == "append" else ["open-fence-appended"]:
+                    journal.reached(point)
         return await self._patience.acknowledged(future, what)
 
 

@@ -25,20 +25,22 @@ from app.engine.outbox import Delivery, Notification, decode_notification, encod
 from app.engine.records import COMMIT_KEY, Commit, PlainRecord, decode_commit
 from app.settings import Settings
 from app.triggers import REGISTRY
-from tests.engine.world import Crash, FailingOutputs, Failpoints, FencingJournal, Writer
-from tests.seams import SeamedLane, SeamedPump, SeamedRelay, writes_attempting
+from tests.engine.world import Crash, FailingOutputs, Failpoints, FencingJournal, Writer, restore
+from tests.seams import SeamedLane, SeamedPump, SeamedRelay, writes_attempting, writes_result
 
 OUTBOX, DELIVERIES, RETURNS, DEAD_LETTERS = "outbox", "deliveries", "returns", "dead-letters"
 NOW = parse_instant("2026-06-12T14:05:00Z")
 
 
 class SenderWriter(Writer):
-    """Its appends of `attempting` are a point of their own."""
+    """Its appends of `attempting` and of results are points of their own."""
 
     def appended(self, changes: Mapping[bytes, bytes | None]) -> None:
         super().appended(changes)
         if writes_attempting(changes):
             self.points.step("attempting-appended")
+        if writes_result(changes):
+            self.points.step("result-appended")
 
 
 class Once:
@@ -99,6 +101,7 @@ class Postroom:
             if not running.done():
                 await lane.stop()
                 await running
+            self.points.step("revoke-lane-ended")
         finally:
             running.cancel()
             await self.kill()
@@ -194,8 +197,7 @@ class Postroom:
 
     def _lane(self, sender: Sender) -> Lane:
         writer = SenderWriter(self.journal, self.points)
-        for offset in range(self.store.offset + 1, len(self.journal.records)):
-            self.store.write(dict([self.journal.records[offset]]), offset)
+        restore(self.store, self.journal, self.points)
         stored = self.store.get(COMMIT_KEY)
         commit = decode_commit(stored) if stored else Commit(incarnation="s", positions={OUTBOX: 0})
         ports = engine.Ports(
@@ -205,6 +207,7 @@ class Postroom:
             clock=lambda: self.now,
             monotonic=lambda: 0.0,
         )
+        self.points.step("open-positions-known")
         lane = SeamedLane(0, sender, ports, commit=commit, inputs=Inputs(commit.positions))
         lane.reached = self.points.step
         return lane
