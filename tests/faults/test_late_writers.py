@@ -34,17 +34,18 @@ OLD, NEW = 1, 2
 """Fences in a partition's journal: its first owner's, and its second's behind it."""
 
 
-async def dies_while_writing(run: Run, detour: Detour) -> None:
-    """Start workers, the trigger worker `old` behind the detour; kill it while each lane's batch is held there."""
-    run.workers.start("s1", "sender")
-    run.workers.start("old", WHIMBREL_KAFKA=detour.bootstrap)
+async def dies_while_writing(run: Run, detour: Detour, app: str = "triggers") -> None:
+    """Start workers, `old` of the app behind the detour; kill it while each lane's batch is held there."""
+    run.workers.start("beside", "sender" if app == "triggers" else "triggers")
+    run.workers.start("old", app, WHIMBREL_KAFKA=detour.bootstrap)
     run.play(SECONDS)
+    journal = run.names.book_journal if app == "triggers" else run.names.attempts_journal
 
     async def works() -> bool:
-        return run.watch.commits > COMMITS
+        return sum(run.watch.committed(journal).values()) > COMMITS
 
     await eventually(works, 60)
-    detour.hold(run.names.book_journal)
+    detour.hold(journal)
     await detour.caught(PARTITIONS)
     run.workers.rest("old")
     run.nemesis.note("kill -9", "old")
@@ -84,9 +85,9 @@ async def fences(run: Run) -> Counter[int]:
     return Counter(record.partition for record in journal if record.key == FENCE_KEY)
 
 
-async def takes_over(run: Run, name: str) -> None:
+async def takes_over(run: Run, name: str, app: str = "triggers") -> None:
     """Start a worker; return when all its lanes run."""
-    run.workers.start(name)
+    run.workers.start(name, app)
 
     async def runs() -> bool:
         return len(run.workers.lanes(name)) == PARTITIONS
@@ -94,27 +95,30 @@ async def takes_over(run: Run, name: str) -> None:
     await eventually(runs, 60)
 
 
-async def test_after_the_new_owners_fence_the_broker_refuses_it(names: Names, tmp_path: Path) -> None:
+@pytest.mark.parametrize("app", ["triggers", "sender"])
+async def test_after_the_new_owners_fence_the_broker_refuses_it(names: Names, tmp_path: Path, app: str) -> None:
+    """A sender's batch that says `attempting`, taken then, would be a mail that two have sent."""
     async with (
         detoured() as (broker, detour),
-        Run("late writer, after the fence", broker.bootstrap, names, tmp_path, provider(seed())) as run,
+        Run(f"late writer, after the fence, {app}", broker.bootstrap, names, tmp_path, provider(seed())) as run,
     ):
-        await dies_while_writing(run, detour)
-        await takes_over(run, "new")
+        await dies_while_writing(run, detour, app)
+        await takes_over(run, "new", app)
         errors = await written_late(run, detour)
         assert set(errors.values()) <= REFUSED
         await run.finish()
 
 
-async def test_before_the_new_owners_fence_it_counts_once(names: Names, tmp_path: Path) -> None:
+@pytest.mark.parametrize("app", ["triggers", "sender"])
+async def test_before_the_new_owners_fence_it_counts_once(names: Names, tmp_path: Path, app: str) -> None:
     async with (
         detoured() as (broker, detour),
-        Run("late writer, before the fence", broker.bootstrap, names, tmp_path, provider(seed())) as run,
+        Run(f"late writer, before the fence, {app}", broker.bootstrap, names, tmp_path, provider(seed())) as run,
     ):
-        await dies_while_writing(run, detour)
+        await dies_while_writing(run, detour, app)
         errors = await written_late(run, detour)
         assert set(errors.values()) == {NO_ERROR}
-        await takes_over(run, "new")
+        await takes_over(run, "new", app)
         await run.finish()
 
 
