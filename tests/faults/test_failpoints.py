@@ -50,7 +50,7 @@ async def test_struck_at_every_point_nothing_is_lost_or_sent_twice(
         strikes = {app: Strikes(run, app, action, parts.publish) for app in points}
 
         async def strike(app: str) -> None:
-            strikes[app].begin()
+            await strikes[app].begin()
             for point in points[app]:
                 await strikes[app].at(point)
 

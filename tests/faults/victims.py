@@ -1,7 +1,7 @@
 """Workers that strike themselves, one after the other, beside one that takes over each time.
 
     strikes = Strikes(run, "triggers", "kill", parts.publish)
-    strikes.begin()                  # the worker that takes over
+    await strikes.begin()            # the worker that takes over, and something to take over
     await strikes.at("append-done")  # a worker comes, gets work and strikes itself there
     strikes.struck                   # the points that were really reached
 
@@ -67,9 +67,15 @@ class Strikes:
         self._told = run.workers.directory / f"{app}.struck"
         self._heir = f"{app}-heir"
 
-    def begin(self) -> None:
-        """Start the worker that takes over."""
+    async def begin(self, work: int = 4) -> None:
+        """Start the worker that takes over, and give every partition a journal by so much work.
+
+        Those that come may have the same partitions one after the other, and do nothing there but die.
+        """
         self._run.workers.start(self._heir, self._app)
+        await self._until(lambda: len(self._run.workers.lanes(self._heir)) == PARTITIONS, COMES, "the heir runs")
+        for _ in range(work):
+            await self._more()
 
     async def at(self, point: str, work: Work | None = None) -> None:
         """Have a worker strike itself there, with other work than usual."""
