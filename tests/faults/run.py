@@ -238,6 +238,15 @@ class Run(Stage):
 
         await eventually(there, seconds)
 
+    async def decides(self, more: int = 1, seconds: float = 60.0) -> None:
+        """Wait until so many more of the load's decisions are written."""
+        goal = len(self.watch.decided) + more
+
+        async def there() -> bool:
+            return len(self.watch.decided) >= goal
+
+        await eventually(there, seconds)
+
     async def finish(self, seconds: float = 120.0) -> Result:
         """Work off, end the workers, verify and keep the result; raise AssertionError where it is wrong."""
         await self.relay.behave("well")

@@ -17,6 +17,9 @@ from tests.kafka.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
+LEAST = 2
+"""Kills of the broker amid one load."""
+
 
 async def test_killed_and_restarted_amid_the_load(own_kafka: DevKafka, names: Names, tmp_path: Path) -> None:
     async with Run("broker killed", own_kafka.bootstrap, names, tmp_path, provider(seed()), ends=UNFINISHED) as run:
@@ -27,8 +30,10 @@ async def test_killed_and_restarted_amid_the_load(own_kafka: DevKafka, names: Na
                 return await strike(chance)
 
         run.begin(triggers=2, senders=1)
+        await run.all_lanes_run()
         await run.nemesis.storm({"kill -9 of the broker": away}, until=run.play(25), every=(2, 5))
         await run.finish()
+        assert run.nemesis.counts["kill -9 of the broker"] >= LEAST
 
 
 async def test_standing_still_for_half_a_minute(own_kafka: DevKafka, names: Names, tmp_path: Path) -> None:

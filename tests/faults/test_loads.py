@@ -39,6 +39,8 @@ async def test_ten_days_are_caught_up_with_while_workers_are_killed(
             await run.workers.leave(worker)
         await run.play(0, second)
         run.begin(triggers=2, senders=1)
+        await run.decides()
+        await run.nemesis.strike("kill", kill(run.workers, "triggers"))
         await run.nemesis.storm({"kill": kill(run.workers)}, until=run.play(12, third))
         await run.finish()
         assert not run.nemesis.missed("kill")
@@ -50,11 +52,12 @@ async def test_an_upstream_with_transactions_some_of_them_aborted(
     load = provider(seed(), days=14)
     async with Run("transactional upstream", kafka.bootstrap, names, tmp_path, load, ends=EXPELLED, stall=STORM) as run:
         run.begin(triggers=2, senders=1)
+        await run.all_lanes_run()
 
         def aborted(records: int) -> None:
             run.nemesis.note("transaction aborted", f"{records} records")
 
-        publishing = asyncio.create_task(publish_in_transactions(kafka.bootstrap, names, load, run.chance, aborted))
+        publishing = asyncio.create_task(publish_in_transactions(kafka.bootstrap, names, load, run.chance, aborted, 18))
         await run.nemesis.storm({"kill": kill(run.workers), "stop": stop(run.workers, (1, 5))}, until=publishing)
         await run.finish()
         assert run.nemesis.counts["transaction aborted"] >= 1

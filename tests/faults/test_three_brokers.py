@@ -41,12 +41,12 @@ async def test_one_killed_after_the_other(three: Trio, names: Names, tmp_path: P
         "three brokers, each killed", three.bootstrap, names, tmp_path, provider(seed(), 80), ends=ENDS
     ) as run:
         run.begin(triggers=2, senders=1)
-        playing = run.play(20)
-        await run.becomes(0.1)
-        for broker in three.brokers:
+        for broker, part in zip(three.brokers, run.load.parts(1 / 3, 2 / 3), strict=True):
+            playing = run.play(8, part)
+            await run.decides(20)
             await run.nemesis.strike("kill -9 of the broker", kill_broker(broker, 1.0))
             await eventually(partial(in_sync, three, REPLICATION), 60)
-        await playing
+            await playing
         await run.finish()
 
 

@@ -9,7 +9,7 @@ import orjson
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import murmur2
 
-from app.dev.play import Line, Played
+from app.dev.play import Line, Played, Ticked
 from app.dev.publish import record_headers
 from app.streams import client
 from app.streams.names import Names
@@ -20,9 +20,9 @@ NEVER = b"in an aborted transaction: to be read by nobody"
 
 
 async def publish_in_transactions(
-    bootstrap: str, names: Names, load: Load, chance: random.Random, aborted: Callable[[int], None]
+    bootstrap: str, names: Names, load: Load, chance: random.Random, aborted: Callable[[int], None], seconds: float
 ) -> None:
-    """Send the load; what comes between two ticks is a transaction.
+    """Send the load, spread over `seconds` at the least; what comes between two ticks is a transaction.
 
     Three in ten of these are preceded by one with the same keys that is aborted; read, it would become dead letters.
     `aborted` is told of each, of how many records that are in the log and count for nothing.
@@ -33,6 +33,7 @@ async def publish_in_transactions(
         async with upstream:
             publisher = _Publisher(upstream, ticks, names, places)
             waiting: list[tuple[int, Played]] = []
+            pause = seconds / sum(isinstance(each, Ticked) for each in load.played)
             for number, each in enumerate(load.played, 1):
                 if isinstance(each, Played):
                     waiting.append((number, each))
@@ -42,6 +43,7 @@ async def publish_in_transactions(
                 await publisher.commit(waiting, load.span.begin)
                 await publisher.tick(record_headers(each, number, load.span.begin))
                 waiting = []
+                await asyncio.sleep(pause)
 
 
 class _Publisher:
