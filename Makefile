@@ -39,7 +39,7 @@ previews: .venv/ready ## every message as a picture, in .previews (needs Chromiu
 	@$(BIN)/python -m app.dev.previews .previews
 
 faults: .venv/ready ## every run under fire, and the table of all runs so far
-	@$(BIN)/python -m pytest tests/faults -m long; status=$$?; $(BIN)/python -m tests.faults.report; exit $$status
+	@$(BIN)/python -m pytest tests/faults -m 'long or not long'; status=$$?; $(BIN)/python -m tests.faults.report; exit $$status
 
 mutants: .venv/ready ## change the rules one thing at a time, and see that a test notices: see docs/testing.md
 	@$(BIN)/python -m tests.mutants
