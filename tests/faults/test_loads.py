@@ -39,9 +39,10 @@ async def test_ten_days_are_caught_up_with_while_workers_are_killed(
             await run.workers.leave(worker)
         await run.play(0, second)
         run.begin(triggers=2, senders=1)
+        playing = run.play(12, third)
         await run.decides()
         await run.nemesis.strike("kill", kill(run.workers, "triggers"))
-        await run.nemesis.storm({"kill": kill(run.workers)}, until=run.play(12, third))
+        await run.nemesis.storm({"kill": kill(run.workers)}, until=playing)
         await run.finish()
         assert not run.nemesis.missed("kill")
 
