@@ -134,12 +134,12 @@ class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         fetcher = consumer._fetcher  # noqa: SLF001 - getmany() hides that an empty set means everything
         with fetcher._subscriptions.fetch_context():  # noqa: SLF001 - counts as activity of this member
             try:
-                fetched = await self._fetched(fetcher, {TP(*tp) for tp in begins})
+                fetched = await _fetched(fetcher, {TP(*tp) for tp in begins})
             except NoOffsetForPartitionError:
                 return []  # of the moment before the first seek; the group's offsets are not used
             except OffsetOutOfRangeError as error:
                 raise StateUnusableError(f"the log no longer has what comes next: {error}") from error
-        if not self._is_current(consumer, subscription, assignment):
+        if not _is_current(consumer, subscription, assignment):
             return []  # what came is another assignment's, and begins elsewhere
         now, mono = clock.now(), time.monotonic()
         return [
@@ -157,19 +157,6 @@ class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             for tp, begin in begins.items()
             if states[tp].has_valid_position
         ]
-
-    async def _fetched(self, fetcher: Any, wanted: set[TP]) -> Mapping[TP, Sequence[Any]]:
-        """Return what has come of these partitions; an empty set is nothing here, and to aiokafka everything."""
-        if not wanted:
-            await asyncio.sleep(NOTHING_WANTED_SECONDS)
-            return {}
-        fetched: Mapping[TP, Sequence[Any]] = await fetcher.fetched_records(wanted, timeout=POLL_SECONDS)
-        return fetched
-
-    def _is_current(self, consumer: aiokafka.AIOKafkaConsumer, subscription: Any, assignment: Any) -> bool:
-        """Tell whether no rebalance has come in between."""
-        current = consumer._subscription.subscription  # noqa: SLF001 - as in `poll`
-        return current is subscription and subscription.assignment is assignment
 
     def _heed(self, consumer: aiokafka.AIOKafkaConsumer) -> None:
         """Raise GroupError for what keeps this member out of its group: aiokafka waits with it until it is asked."""
@@ -194,6 +181,21 @@ class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             await self._ensure_consumer().commit(offsets)
         except (CommitFailedError, IllegalStateError, KafkaError) as error:
             log.info("the group's offsets were not updated", extra={"error": type(error).__name__})
+
+
+async def _fetched(fetcher: Any, wanted: set[TP]) -> Mapping[TP, Sequence[Any]]:
+    """Return what has come of these partitions; an empty set is nothing here, and to aiokafka everything."""
+    if not wanted:
+        await asyncio.sleep(NOTHING_WANTED_SECONDS)
+        return {}
+    fetched: Mapping[TP, Sequence[Any]] = await fetcher.fetched_records(wanted, timeout=POLL_SECONDS)
+    return fetched
+
+
+def _is_current(consumer: aiokafka.AIOKafkaConsumer, subscription: Any, assignment: Any) -> bool:
+    """Tell whether no rebalance has come in between."""
+    current = consumer._subscription.subscription  # noqa: SLF001 - as in `LaneThread.poll`
+    return current is subscription and subscription.assignment is assignment
 
 
 class LaneConsumer(driver.Consumer):  # type: ignore[misc]

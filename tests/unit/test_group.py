@@ -1,6 +1,6 @@
-"""What a worker hears of its group, and what it makes of a fetch that a rebalance has come into. No Kafka needed."""
+"""What a worker hears of its group, and what it makes of a fetch: of nothing, or amid a rebalance. No Kafka needed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -65,8 +65,8 @@ class State(SimpleNamespace):
     has_valid_position, position, lso, timestamp = True, 7, 9, None
 
 
-def assignment() -> SimpleNamespace:
-    state = State()
+def assignment(position: int = 7) -> SimpleNamespace:
+    state = State(position=position)
     return SimpleNamespace(active=True, tps={TP("facts", 0)}, state_value=lambda _: state)
 
 
@@ -77,7 +77,7 @@ def thread(coordinator: Coordinator, meanwhile: Any = lambda _: None) -> LaneThr
     member._consumer = SimpleNamespace(
         _coordinator=coordinator,
         _subscription=SimpleNamespace(subscription=subscription),
-        _fetcher=Fetcher(lambda: meanwhile(subscription)),
+        _fetcher=Fetcher(lambda: meanwhile(member)),
     )
     return member  # type: ignore[no-any-return]
 
@@ -117,17 +117,27 @@ async def test_a_fetch_says_where_it_begins_and_ends() -> None:
     assert (partition, fetch.topic, fetch.start, fetch.end, len(fetch.records)) == (0, "facts", 7, 7, 1)
 
 
-def anew(subscription: SimpleNamespace) -> None:
-    """Rebalance: the same partition, assigned again."""
-    subscription.assignment = assignment()
+def assigned_anew(member: Any) -> None:
+    """Rebalance: the same partition, assigned again, after somebody else has had it."""
+    member._consumer._subscription.subscription.assignment = assignment(position=3)
+
+
+def subscribed_anew(member: Any) -> None:
+    member._consumer._subscription.subscription = SimpleNamespace(assignment=assignment(position=3))
 
 
 @on_and_off
-async def test_a_fetch_that_a_rebalance_came_into_is_nobodys(monkeypatch: pytest.MonkeyPatch, *, on: bool) -> None:
+@pytest.mark.parametrize("anew", [assigned_anew, subscribed_anew])
+async def test_a_fetch_that_a_rebalance_came_into_is_nobodys(
+    monkeypatch: pytest.MonkeyPatch, anew: Callable[[Any], None], *, on: bool
+) -> None:
     if not on:
-        monkeypatch.setattr(LaneThread, "_is_current", lambda *_: True)
-    fetches = await thread(Coordinator(), anew).poll(WANTED, {})
-    assert bool(fetches) is not on, "off, it passes for one of the new assignment, which begins elsewhere"
+        monkeypatch.setattr(consumer, "_is_current", lambda *_: True)
+    member = thread(Coordinator(), anew)
+    begins = [fetch.start for _, fetch in await member.poll(WANTED, {})]
+    now_assigned = member._consumer._subscription.subscription.assignment
+    assert now_assigned.state_value(TP("facts", 0)).position == 3
+    assert begins == ([] if on else [7]), "off, it passes for one of the new assignment"
 
 
 @on_and_off
@@ -135,7 +145,7 @@ async def test_where_no_lane_wants_anything_nothing_is_fetched(monkeypatch: pyte
     """To aiokafka an empty set means everything: of what nobody has asked for the client would go on behind it."""
     member = thread(Coordinator())
     if not on:
-        monkeypatch.setattr(LaneThread, "_fetched", lambda _self, fetcher, wanted: fetcher.fetched_records(wanted))
+        monkeypatch.setattr(consumer, "_fetched", lambda fetcher, wanted: fetcher.fetched_records(wanted))
     assert await member.poll(set(), {}) == []
     assert member._consumer._fetcher.taken == (set() if on else {TP("facts", 0)})
 
