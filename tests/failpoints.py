@@ -72,7 +72,7 @@ SENDER: Final = (
     Point("content-half", "Half of the content has left."),
     Point("content-sent", "All of the content has left; the reply is not read."),
     Point("reply-read", "The relay has answered; the journal does not know."),
-    Point("result-appended", "The result is in the journal, and this process does not know it."),
+    Point("result-appended", "A last word is in the journal, and this process does not know it."),
     Point("result-journaled", "The result is in journal and store; its delivery is not sent."),
     Point("retry-scheduled", "A refusal for now is committed, with the time of the next attempt."),
     Point("row-returned", "The notification is given back to be checked, and its row waits for the answer."),

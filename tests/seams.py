@@ -38,7 +38,7 @@ def writes_attempting(changes: Mapping[bytes, bytes | None]) -> bool:
     return any(row.state == "attempting" for row in attempts_in(changes))
 
 
-def writes_result(changes: Mapping[bytes, bytes | None]) -> bool:
+def writes_done(changes: Mapping[bytes, bytes | None]) -> bool:
     """Tell whether a journal batch marks a row as done."""
     return any(row.state == "done" for row in attempts_in(changes))
 

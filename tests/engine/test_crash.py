@@ -11,7 +11,7 @@ from tests.engine.verdict import wrongs
 from tests.engine.world import START, Crash, World
 
 BOUNDS = Bounds(records=5, rows=1_000, slice=3, works=10)
-AGAIN = 31
+AGAIN = 25
 """More steps than it takes to come to a lane's first batch."""
 
 

@@ -144,5 +144,5 @@ def test_a_letter_of_the_topic_before_refuses_no_record_of_the_one_that_was_made
 def test_a_letter_says_when_its_record_was_refused_and_not_when_it_was_closed() -> None:
     letter = DeadLetter(topic=NAMES.billing, partition=0, offset=3, field="time", reason="", at="2026-06-01T00:00:00Z")
     closed = replace(letter, state="dropped", at="2026-06-02T00:00:00Z")
-    place, refusal = (NAMES.billing, 3), Refusal(b"a1", parse_instant(letter.at))
-    assert refusals([(b"a1", letter), (b"a1", closed)]) == {place: refusal}
+    record, refusal = (NAMES.billing, 3), Refusal(b"a1", parse_instant(letter.at))
+    assert refusals([(b"a1", letter), (b"a1", closed)]) == {record: refusal}

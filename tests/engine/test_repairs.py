@@ -157,7 +157,7 @@ async def test_the_store_is_written_after_the_journal(monkeypatch: pytest.Monkey
             return await append(self, changes, commit)
 
         monkeypatch.setattr(Writer, "append", after_the_store)
-    await killed(world, "batch-computed" if on else "append-sent", LAST_FACTS)
+    await killed(world, "append-sent", LAST_FACTS)
     await go_on(world)
     assert some(wrongs(world), "rows are not those of the journal", "was counted") is not on
 
@@ -175,7 +175,7 @@ async def test_outputs_are_sent_after_the_journal(monkeypatch: pytest.MonkeyPatc
             return await append(self, changes, commit)
 
         monkeypatch.setattr(Writer, "append", after_the_outputs)
-    await killed(world, "batch-computed" if on else "append-sent", 3)
+    await killed(world, "append-sent", 3)
     await world.play(world.lane(bounds=replace(BOUNDS, records=2)))
     assert some(wrongs(world), "names two outputs", "was told of twice", "was told twice") is not on
 

@@ -73,6 +73,9 @@ class FencingJournal(MemoryJournal):
         self._given += 1
         return self._given
 
+    def refuses(self, identity: int) -> bool:
+        return identity < self.writer
+
 
 class Writer:
     """One writer of a journal; it may be struck at each thing that it says to it."""
@@ -108,12 +111,12 @@ class Writer:
         offset = len(self._journal.records) - 1
         self.points.step("open-fence-appended")
         self.points.step("open-fence-known")
-        assert first < self._journal.writer
+        assert self._journal.refuses(first)
         self.points.step("open-probe-refused")
         return offset
 
     def _refuse_others(self) -> None:
-        if self._identity < self._journal.writer:
+        if self._journal.refuses(self._identity):
             raise FencedError
 
 

@@ -48,7 +48,8 @@ TAKE_OVER = SESSION + SESSION / 3 + REJOIN_SECONDS + 10.0
 """The most that a partition waits for its next owner: until the last one is taken for dead, for a member that lives and
 does not join again, and to start and restore where much else goes on."""
 STORM = 2 * TAKE_OVER
-"""The same where strikes come in storms, and one falls amid the take-over that another has brought about."""
+"""The same where strikes come in storms, and one falls amid the take-over that another has brought about; also where
+who dies as it takes over is followed by one that does, too."""
 SMTP_TIMEOUT = 0.5
 FINAL_REPLY_SECONDS = 5.0
 """Ten times the timeout: see app.delivery.smtp."""
@@ -231,19 +232,15 @@ class Run(Stage):
 
     async def becomes(self, share: float, seconds: float = 60.0) -> None:
         """Wait until that share of the load's decisions is written."""
-        goal = share * len(self.load.expected)
-
-        async def there() -> bool:
-            return len(self.watch.decided) >= goal
-
-        await eventually(there, seconds)
+        await self._have_decided(share * len(self.load.expected), seconds)
 
     async def decides(self, more: int = 1, seconds: float = 60.0) -> None:
         """Wait until so many more of the load's decisions are written."""
-        goal = len(self.watch.decided) + more
+        await self._have_decided(len(self.watch.decided) + more, seconds)
 
+    async def _have_decided(self, count: float, seconds: float) -> None:
         async def there() -> bool:
-            return len(self.watch.decided) >= goal
+            return len(self.watch.decided) >= count
 
         await eventually(there, seconds)
 

@@ -30,7 +30,7 @@ from app.streams.store import RocksStore
 from app.streams.ticker import MadeTick, Ticker
 from app.streams.tripping import TripTeller
 from tests.failpoints import Reached
-from tests.seams import Seamed, SeamedLane, SeamedProtocol, SeamedPump, SeamedRelay, writes_attempting, writes_result
+from tests.seams import Seamed, SeamedLane, SeamedProtocol, SeamedPump, SeamedRelay, writes_attempting, writes_done
 
 SMALL_CHUNK: Final = 32
 SMALL_SLICES: Final = Bounds(slice=1, ticks=1)
@@ -54,11 +54,12 @@ class SeamedJournal(Seamed, JournalWriter):
     ) -> None:
         super().__init__(bootstrap, topic, partition, transactional_id, _JournalPatience(patience, self), clock)
         self.step = ""
-        self.told: list[str] = []
+        self.points: list[str] = []
+        """What an append that is in the journal has come by."""
         self._identities = iter(("",))
 
     async def fence(self) -> int:
-        self.step = "open-fence"
+        self.step, self.points = "open-fence", ["open-fence-appended"]
         self._identities = iter(("open-first-identity", "open-second-identity"))
         offset = await super().fence()
         self.reached("open-probe-refused")
@@ -66,8 +67,9 @@ class SeamedJournal(Seamed, JournalWriter):
 
     async def append(self, changes: Mapping[bytes, bytes | None], commit: bytes) -> int:
         self.step = "append"
-        self.told = ["attempting-appended"] if writes_attempting(changes) else []
-        self.told += ["result-appended"] if writes_result(changes) else []
+        self.points = ["append-done"]
+        self.points += ["attempting-appended"] if writes_attempting(changes) else []
+        self.points += ["result-appended"] if writes_done(changes) else []
         return await super().append(changes, commit)
 
     async def _identity(self) -> PidAndEpoch:
@@ -95,7 +97,7 @@ class _JournalPatience(Patience):
         if journal.step:
             journal.reached(f"{journal.step}-sent")
             if await _succeeded([future]):
-                for point in ["append-done", *journal.told] if journal.step == "append" else ["open-fence-appended"]:
+                for point in journal.points:
                     journal.reached(point)
         return await self._patience.acknowledged(future, what)
 

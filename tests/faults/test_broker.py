@@ -18,7 +18,7 @@ from tests.kafka.waiting import eventually
 pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
 LEAST = 2
-"""Kills of the broker amid one load."""
+"""Kills of the broker amid one load, at the least."""
 
 
 async def test_killed_and_restarted_amid_the_load(own_kafka: DevKafka, names: Names, tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ async def test_struck_where_only_live_workers_are_nothing_is_lost_or_sent_twice(
         provider = Provider(run)
         triggers = Strikes(run, "triggers", action, nothing_more)
         sender = Strikes(run, "sender", action, nothing_more, WHIMBREL_FRESHNESS_SECONDS="0")
-        await asyncio.gather(triggers.begin(work=0), sender.begin(work=0))
+        await asyncio.gather(triggers.begin(parts=0), sender.begin(parts=0))
         await eventually(lambda: live(run), 60)
         await provider.open_accounts()
         await triggers.at("tick-made")

@@ -97,7 +97,7 @@ async def takes_over(run: Run, name: str, app: str = "triggers") -> None:
 
 @pytest.mark.parametrize("app", ["triggers", "sender"])
 async def test_after_the_new_owners_fence_the_broker_refuses_it(names: Names, tmp_path: Path, app: str) -> None:
-    """A sender's batch that says `attempting`, taken then, would be a mail that two have sent."""
+    """Taken then, it would set rows back: a sender's to `attempting`, of which the new owner has had the last word."""
     async with (
         detoured() as (broker, detour),
         Run(f"late writer, after the fence, {app}", broker.bootstrap, names, tmp_path, provider(seed())) as run,

@@ -58,7 +58,9 @@ async def test_an_upstream_with_transactions_some_of_them_aborted(
         def aborted(records: int) -> None:
             run.nemesis.note("transaction aborted", f"{records} records")
 
-        publishing = asyncio.create_task(publish_in_transactions(kafka.bootstrap, names, load, run.chance, aborted, 18))
+        publishing = asyncio.create_task(
+            publish_in_transactions(kafka.bootstrap, names, load, run.chance, aborted, seconds=18)
+        )
         await run.nemesis.storm({"kill": kill(run.workers), "stop": stop(run.workers, (1, 5))}, until=publishing)
         await run.finish()
         assert run.nemesis.counts["transaction aborted"] >= 1

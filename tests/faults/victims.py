@@ -67,14 +67,14 @@ class Strikes:
         self._told = run.workers.directory / f"{app}.struck"
         self._heir = f"{app}-heir"
 
-    async def begin(self, work: int = 4) -> None:
-        """Start the worker that takes over, and give every partition a journal by so much work.
+    async def begin(self, parts: int = 4) -> None:
+        """Start the worker that takes over, and give every partition a journal by so many parts of the load.
 
         Those that come may have the same partitions one after the other, and do nothing there but die.
         """
         self._run.workers.start(self._heir, self._app)
         await self._until(lambda: len(self._run.workers.lanes(self._heir)) == PARTITIONS, COMES, "the heir runs")
-        for _ in range(work):
+        for _ in range(parts):
             await self._more()
 
     async def at(self, point: str, work: Work | None = None) -> None:

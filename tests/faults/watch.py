@@ -75,11 +75,6 @@ class Watch:
         """Return the longest of all."""
         return max(self.stalls.values(), default=0.0)
 
-    @property
-    def commits(self) -> int:
-        """Return how many batches both apps have committed."""
-        return sum(lane.commits for lane in self._lanes.values())
-
     def committed(self, journal: str) -> dict[int, int]:
         """Return how many batches that journal's lanes have committed, by partition."""
         return {partition: lane.commits for (topic, partition), lane in self._lanes.items() if topic == journal}

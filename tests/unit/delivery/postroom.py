@@ -26,7 +26,7 @@ from app.engine.records import COMMIT_KEY, Commit, PlainRecord, decode_commit
 from app.settings import Settings
 from app.triggers import REGISTRY
 from tests.engine.world import Crash, FailingOutputs, Failpoints, FencingJournal, Writer, restore
-from tests.seams import SeamedLane, SeamedPump, SeamedRelay, writes_attempting, writes_result
+from tests.seams import SeamedLane, SeamedPump, SeamedRelay, writes_attempting, writes_done
 
 OUTBOX, DELIVERIES, RETURNS, DEAD_LETTERS = "outbox", "deliveries", "returns", "dead-letters"
 NOW = parse_instant("2026-06-12T14:05:00Z")
@@ -39,7 +39,7 @@ class SenderWriter(Writer):
         super().appended(changes)
         if writes_attempting(changes):
             self.points.step("attempting-appended")
-        if writes_result(changes):
+        if writes_done(changes):
             self.points.step("result-appended")
 
 

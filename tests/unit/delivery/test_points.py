@@ -20,8 +20,13 @@ from tests.unit.delivery.postroom import NOW, Postroom
 from tests.unit.delivery.test_returns import answer
 
 REFENCE = "refence-known"
-POINTS = [point.name for point in (*OPENING, *BATCH, *TIME, *REVOKE, *SENDER) if point.in_memory]
-POINTS.remove("slice-committed")  # ticks are the triggers app's
+TRIGGERS_OWN = {"slice-committed"}
+"""The sender has no ticks."""
+POINTS = [
+    point.name
+    for point in (*OPENING, *BATCH, *TIME, *REVOKE, *SENDER)
+    if point.in_memory and point.name not in TRIGGERS_OWN
+]
 DOUBTFUL = {"attempting-appended", "attempting-durable", "content-asked", "content-half", "content-sent", "reply-read"}
 """From here on `attempting` may be in the journal, and the relay's answer is not."""
 REFUSED, STALE = "refused@mail.example", "stale@mail.example"

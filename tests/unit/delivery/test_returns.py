@@ -182,7 +182,7 @@ async def test_an_answer_to_an_unknown_question_counts(postroom: Postroom) -> No
     assert postroom.mailbox.total == 1
 
 
-STEPS = 80
+STEPS = 120
 """About as many as while two notifications go back and are answered."""
 
 

@@ -10,7 +10,7 @@ from app.dev.previews import a_notification
 from tests.unit.delivery.postroom import Once, Postroom, some_notifications
 
 FINAL = {"accepted", "unknown_outcome"}
-STEPS = 60
+STEPS = 90
 """About as many as while two notifications are delivered."""
 
 
