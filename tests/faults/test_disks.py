@@ -41,8 +41,18 @@ async def all_lanes_commit(run: Run, app: str) -> None:
     await eventually(commit, 60)
 
 
+async def has_its_share(run: Run, name: str) -> None:
+    """Wait until the worker runs a lane."""
+
+    async def runs() -> bool:
+        return bool(run.workers.lanes(name))
+
+    await eventually(runs, 60)
+
+
 async def begins_anew(run: Run, app: str, name: str) -> None:
     """End the worker in good order, which alone puts all of its rows on disk, and start it again."""
+    await has_its_share(run, name)
     await run.workers.leave(name)
     run.workers.start(name, app)
 
@@ -137,11 +147,7 @@ async def test_full(kafka: DevKafka, names: Names, tmp_path: Path, app: str) -> 
         state.mkdir()
         run.workers.start("small", app, within=on_a_filesystem(state, FILESYSTEM))
         playing = run.play(LONGER)
-
-        async def has_its_share() -> bool:
-            return bool(run.workers.lanes("small"))
-
-        await eventually(has_its_share, 60)
+        await has_its_share(run, "small")
         await all_lanes_commit(run, app)
         fill(Path(f"/proc/{run.workers['small'].process.pid}/root{state}"))
         run.nemesis.note("disk full", "small")
