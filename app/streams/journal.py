@@ -103,11 +103,14 @@ class JournalWriter:
 
     async def _append(self, batch: BatchBuilder) -> int:
         """Send a closed batch; return the offset of its first record."""
-        if self._producer is None:
+        producer = self._producer
+        if producer is None:
             raise FenceError(f"{self.topic}[{self.partition}]: appended to before it was fenced")
         asked = None if self._clock is None else self._clock()
         batch.close()  # an open batch might be joined by a later record
-        future = await self._producer.send_batch(batch, self.topic, partition=self.partition)
+        future = await self._patience.sent(
+            lambda: producer.send_batch(batch, self.topic, partition=self.partition), self.topic
+        )
         try:
             metadata = await self._patience.acknowledged(future, f"{self.topic}[{self.partition}]")
         except FENCED as error:
@@ -166,7 +169,9 @@ class JournalWriter:
         batch = self._fence_batch(producer)
         batch.close()
         try:
-            future = await producer.send_batch(batch, self.topic, partition=self.partition)
+            future = await self._patience.sent(
+                lambda: producer.send_batch(batch, self.topic, partition=self.partition), self.topic
+            )
             await self._patience.acknowledged(future, f"{self.topic}[{self.partition}]")
         except FENCED:
             return

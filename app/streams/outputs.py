@@ -44,8 +44,7 @@ class KafkaOutputs:
     async def _ship(self, builder: BatchBuilder, topic: str, partition: int) -> asyncio.Future[Any]:
         builder.close()
         metrics.OUTPUTS.labels(topic).inc(builder.record_count())
-        future: asyncio.Future[Any] = await self.producer.send_batch(builder, topic, partition=partition)
-        return future
+        return await self._patience.sent(lambda: self.producer.send_batch(builder, topic, partition=partition), topic)
 
 
 def _append(builder: BatchBuilder, output: Output, headers: list[tuple[str, bytes]]) -> object:

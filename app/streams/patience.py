@@ -13,10 +13,11 @@ from aiokafka.errors import (
     MessageSizeTooLargeError,
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
 )
 
 from app.errors import WhimbrelError
-from app.streams.client import KafkaAwayError
+from app.streams.client import KafkaAwayError, TopicMissingError
 
 AWAY_SECONDS: Final = 60.0
 UNACKNOWLEDGED_SECONDS: Final = 30.0
@@ -85,6 +86,26 @@ class Patience:
                 if self.silent_seconds < UNACKNOWLEDGED_SECONDS:
                     raise
 
+    async def sent(self, send: Callable[[], Awaitable[asyncio.Future[Any]]], topic: str) -> asyncio.Future[Any]:
+        """Hand a record batch for the topic to the client; return its acknowledgement to come.
+
+        Of a topic that it has not written to yet, the client asks the brokers first where it is. Raises
+        `TopicMissingError` where brokers that answer do not know it, `WriteRefusedError` where they do not say, and
+        `KafkaAwayError` where the batch has to wait behind another; while they are silent, `watch` counts the seconds.
+        """
+        while True:
+            begun = _now()
+            try:
+                return await send()
+            except tuple(REFUSALS) as error:
+                raise _refused(topic, error) from error
+            except KafkaTimeoutError as error:
+                if self._has_answered_since(begun):
+                    raise KafkaAwayError(f"{topic}: a batch waits in vain to be sent behind another") from error
+            except UnknownTopicOrPartitionError as error:
+                if self._has_answered_since(begun):
+                    raise TopicMissingError(topic) from error
+
     async def acknowledged(self, future: asyncio.Future[Any], what: str) -> Any:
         """Return the acknowledgement of a record batch; `what` says where it goes.
 
@@ -99,6 +120,10 @@ class Patience:
                 return _result(future, what)
             left = self._left(begun)
         raise KafkaAwayError(f"{what}: not acknowledged for {UNACKNOWLEDGED_SECONDS:.0f} s")
+
+    def _has_answered_since(self, begun: float) -> bool:
+        """Tell whether brokers have answered all the while."""
+        return self._answering <= begun and self.silent_seconds <= QUIET_SECONDS
 
     def _left(self, begun: float) -> float:
         """Return for how many seconds what was written at `begun` may still wait: they pass while brokers answer."""
@@ -115,4 +140,8 @@ def _result(future: asyncio.Future[Any], what: str) -> Any:
     try:
         return future.result()
     except tuple(REFUSALS) as error:
-        raise WriteRefusedError(f"{what}: the broker refuses the batch: {REFUSALS[type(error)]}") from error
+        raise _refused(what, error) from error
+
+
+def _refused(what: str, error: KafkaError) -> WriteRefusedError:
+    return WriteRefusedError(f"{what}: the broker refuses the batch: {REFUSALS[type(error)]}")

@@ -1,7 +1,7 @@
 """Where the points lie in the adapters of Kafka and RocksDB; and how a whole process gets all of them."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Final
@@ -85,11 +85,21 @@ class SeamedJournal(Seamed, JournalWriter):
         return offset
 
 
-class _JournalPatience(Patience):
-    """Stands between a batch that is sent and its acknowledgement."""
+class _SeamedPatience(Patience):
+    """Stands between a batch that is sent and its acknowledgement; its patience is another's."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+
+    async def sent(self, send: Callable[[], Awaitable[asyncio.Future[Any]]], topic: str) -> asyncio.Future[Any]:
+        return await self._patience.sent(send, topic)
+
+
+class _JournalPatience(_SeamedPatience):
+    """For the journal."""
 
     def __init__(self, patience: Patience, journal: SeamedJournal) -> None:
-        self._patience = patience
+        super().__init__(patience)
         self._journal = journal
 
     async def acknowledged(self, future: asyncio.Future[Any], what: str) -> Any:
@@ -127,11 +137,11 @@ class SeamedOutputs(Seamed, KafkaOutputs):
         return future
 
 
-class _OutputPatience(Patience):
-    """Stands between outputs that are sent and their acknowledgement."""
+class _OutputPatience(_SeamedPatience):
+    """For outputs."""
 
     def __init__(self, patience: Patience, outputs: SeamedOutputs) -> None:
-        self._patience = patience
+        super().__init__(patience)
         self._outputs = outputs
 
     async def acknowledged(self, future: asyncio.Future[Any], what: str) -> Any:

@@ -1,18 +1,22 @@
 """What a worker says of a broker that answers, and takes nothing."""
 
 import asyncio
+from contextlib import nullcontext
 from typing import Any, cast
 
 import pytest
 from aiokafka.errors import (
     InvalidTimestampError,
+    KafkaTimeoutError,
     MessageSizeTooLargeError,
     ProducerFenced,
     TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
 )
 
+from app.errors import WhimbrelError
 from app.streams import patience
-from app.streams.client import KafkaAwayError
+from app.streams.client import KafkaAwayError, TopicMissingError
 from app.streams.patience import Patience, WriteRefusedError
 
 BOUND = 0.02
@@ -89,6 +93,52 @@ async def test_an_append_amid_which_brokers_fall_silent_waits_for_them_and_then_
         with pytest.raises(KafkaAwayError, match=r"^a_journal\[0\]: not acknowledged for"):
             async with asyncio.timeout(10):
                 await appending
+
+
+@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+async def test_a_topic_not_heard_of_while_brokers_are_silent_is_asked_for_again(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, *, on: bool
+) -> None:
+    """The client gives up after 40 s of asking, and a silence is waited for longer."""
+    brokers = Patience(cast("Any", None), "broker:9092")
+    waits: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    asked: list[float] = []
+
+    async def send() -> asyncio.Future[Any]:
+        asked.append(clock.now)
+        clock.now += 2 * BOUND
+        if len(asked) == 2:
+            brokers.heard()  # they are back, too late for this question
+        if len(asked) < 3:
+            raise UnknownTopicOrPartitionError
+        return waits
+
+    if not on:
+        monkeypatch.setattr(Patience, "_has_answered_since", lambda _self, _begun: True)
+    with nullcontext() if on else pytest.raises(TopicMissingError):
+        assert await brokers.sent(send, "whimbrel.outbox") is waits
+    assert len(asked) == (3 if on else 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (UnknownTopicOrPartitionError(), r"^topic whimbrel.outbox does not exist; .*topics create"),
+        (TopicAuthorizationFailedError(), "^whimbrel.outbox: .*grant Write on the topic"),
+        (KafkaTimeoutError(), "^whimbrel.outbox: a batch waits in vain"),
+    ],
+)
+async def test_what_brokers_that_answer_say_of_a_topic_ends_the_writer(
+    clock: Clock, error: Exception, said: str
+) -> None:
+    brokers = Patience(cast("Any", None), "broker:9092")
+
+    async def send() -> asyncio.Future[Any]:
+        answer(brokers, clock, 8)
+        raise error
+
+    with pytest.raises(WhimbrelError, match=said):
+        await brokers.sent(send, "whimbrel.outbox")
 
 
 async def refused(error: Exception) -> None:
