@@ -22,6 +22,13 @@ REVOKE_SECONDS: Final = 6.0
 class AssignmentError(WhimbrelError):
     """The group's assignment cannot be worked with."""
 
+    def __init__(self, partition: int, missing: Iterable[str]) -> None:
+        """Name the topics without which the partition was assigned, and what brings them back."""
+        super().__init__(
+            f"partition {partition} was assigned without {', '.join(sorted(missing))}: the topic is gone, or has fewer"
+            " partitions than the others; whimbrel topics create makes it, or says what is wrong"
+        )
+
 
 class Lanes:
     """Opens, feeds and closes lanes. What goes wrong is handed to `fail`, which ends the process."""
@@ -92,8 +99,8 @@ class Lanes:
         if self._over:
             return
         for partition, topics in sorted(topics_of.items()):
-            if topics != set(self.topics):
-                self.fail(AssignmentError(f"partition {partition} was assigned without all of its topics: {topics}"))
+            if missing := set(self.topics) - topics:
+                self.fail(AssignmentError(partition, missing))
                 return
             self._tasks[partition] = asyncio.create_task(self._run(partition), name=f"lane-{partition}")
 

@@ -14,7 +14,7 @@ from tests.faults.altered import delete, make_anew
 from tests.faults.cluster import FAILED
 from tests.faults.evidence import Evidence
 from tests.faults.load import provider
-from tests.faults.reasons import FOREIGN, INTRUDED, LOST
+from tests.faults.reasons import FOREIGN, INTRUDED, LOST, UNASSIGNED
 from tests.faults.results import Result
 from tests.faults.run import Run, seed
 from tests.kafka.system import comparable
@@ -48,7 +48,8 @@ async def end_saying(run: Run, names: Collection[str], *said: str) -> None:
 
 async def test_an_input_topic_workers_go_on_when_told_to(kafka: DevKafka, names: Names, tmp_path: Path) -> None:
     load = provider(seed(), 60)
-    async with Run("input topic made anew", kafka.bootstrap, names, tmp_path, load, ends=LOST) as run:
+    ends = f"{LOST}|{UNASSIGNED}"
+    async with Run("input topic made anew", kafka.bootstrap, names, tmp_path, load, ends=ends) as run:
         first, second = run.load.parts(0.5)
         run.begin(triggers=2, senders=1)
         await run.play(SECONDS, first)

@@ -11,7 +11,7 @@ from aiokafka.consumer.subscription_state import SubscriptionState
 
 from app.errors import WhimbrelError
 from app.streams import lanes as module
-from app.streams.lanes import OPENED_AT_ONCE, Lanes
+from app.streams.lanes import OPENED_AT_ONCE, AssignmentError, Lanes
 from tests.kafka.waiting import eventually
 
 
@@ -113,6 +113,15 @@ async def test_a_worker_asked_to_end_while_its_partitions_are_taken_away_closes_
     await asyncio.gather(lanes.close(), lanes.end())
     assert lane.closed == (1 if on else 2)
     assert [type(error) for error in failed] == ([] if on else [KeyError]), "off, it ends with a traceback"
+
+
+def test_a_partition_that_is_assigned_without_a_topic_ends_the_worker_which_names_it() -> None:
+    opening: Any = Opening(LaneOnAFullDisk())
+    failed: list[BaseException] = []
+    Lanes(opening, failed.append).assigned([("another", 0)])
+    (error,) = failed
+    assert isinstance(error, AssignmentError)
+    assert str(error).startswith("partition 0 was assigned without facts: the topic is gone, or has fewer partitions")
 
 
 class SlowOpening:
