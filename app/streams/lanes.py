@@ -22,11 +22,13 @@ REVOKE_SECONDS: Final = 6.0
 class AssignmentError(WhimbrelError):
     """The group's assignment cannot be worked with."""
 
-    def __init__(self, partition: int, missing: Iterable[str]) -> None:
-        """Name the topics without which the partition was assigned, and what brings them back."""
+    def __init__(self, partition: int, missing: set[str], beyond: set[str]) -> None:
+        """Name the topics without which the partition was assigned, and what brings them back; or those of others."""
         super().__init__(
             f"partition {partition} was assigned without {', '.join(sorted(missing))}: the topic is gone, or has fewer"
             " partitions than the others; whimbrel topics create makes it, or says what is wrong"
+            if missing
+            else f"partition {partition} was assigned with {', '.join(sorted(beyond))}, which this worker does not read"
         )
 
 
@@ -99,8 +101,8 @@ class Lanes:
         if self._over:
             return
         for partition, topics in sorted(topics_of.items()):
-            if missing := set(self.topics) - topics:
-                self.fail(AssignmentError(partition, missing))
+            if topics != (wanted := set(self.topics)):
+                self.fail(AssignmentError(partition, wanted - topics, topics - wanted))
                 return
             self._tasks[partition] = asyncio.create_task(self._run(partition), name=f"lane-{partition}")
 

@@ -115,13 +115,22 @@ async def test_a_worker_asked_to_end_while_its_partitions_are_taken_away_closes_
     assert [type(error) for error in failed] == ([] if on else [KeyError]), "off, it ends with a traceback"
 
 
-def test_a_partition_that_is_assigned_without_a_topic_ends_the_worker_which_names_it() -> None:
+@pytest.mark.parametrize(
+    ("topics", "said"),
+    [
+        (["another"], "partition 0 was assigned without facts: the topic is gone, or has fewer partitions"),
+        (["facts", "another"], "partition 0 was assigned with another, which this worker does not read"),
+    ],
+)
+def test_a_partition_that_is_assigned_with_other_topics_than_its_own_ends_the_worker_which_names_them(
+    topics: list[str], said: str
+) -> None:
     opening: Any = Opening(LaneOnAFullDisk())
     failed: list[BaseException] = []
-    Lanes(opening, failed.append).assigned([("another", 0)])
+    Lanes(opening, failed.append).assigned((topic, 0) for topic in topics)
     (error,) = failed
     assert isinstance(error, AssignmentError)
-    assert str(error).startswith("partition 0 was assigned without facts: the topic is gone, or has fewer partitions")
+    assert str(error).startswith(said)
 
 
 class SlowOpening:
