@@ -6,7 +6,7 @@ their batches arrive. (ARCHITECTURE.md, section 5; FAUST.md, repair 6.)
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -102,17 +102,12 @@ class JournalWriter:
             await producer.stop()
 
     async def _append(self, batch: BatchBuilder) -> int:
-        """Send a closed batch; return the offset of its first record."""
-        producer = self._producer
-        if producer is None:
+        """Send a batch; return the offset of its first record."""
+        if self._producer is None:
             raise FenceError(f"{self.topic}[{self.partition}]: appended to before it was fenced")
         asked = None if self._clock is None else self._clock()
-        batch.close()  # an open batch might be joined by a later record
-        future = await self._patience.sent(
-            lambda: producer.send_batch(batch, self.topic, partition=self.partition), self.topic
-        )
         try:
-            metadata = await self._patience.acknowledged(future, f"{self.topic}[{self.partition}]")
+            metadata = await self._acknowledged(self._producer, batch)
         except FENCED as error:
             raise TakenOverError(
                 f"{self.topic}[{self.partition}]: another worker has taken the partition over; start this one again"
@@ -127,6 +122,14 @@ class JournalWriter:
                 )
             _check_clock(asked, metadata.timestamp * MILLISECOND, self._clock())
         return int(metadata.offset)
+
+    async def _acknowledged(self, producer: AIOKafkaProducer, batch: BatchBuilder) -> Any:
+        """Send a batch through this producer; return what the broker says of it."""
+        batch.close()  # an open batch might be joined by a later record
+        future = await self._patience.sent(
+            lambda: producer.send_batch(batch, self.topic, partition=self.partition), self.topic
+        )
+        return await self._patience.acknowledged(future, f"{self.topic}[{self.partition}]")
 
     async def _identity(self) -> PidAndEpoch:
         """Ask for the transactional id's next epoch."""
@@ -166,13 +169,8 @@ class JournalWriter:
     async def _probe(self, earlier: PidAndEpoch) -> None:
         """Append as an earlier writer would: the broker must refuse."""
         producer = await self._open(earlier)
-        batch = self._fence_batch(producer)
-        batch.close()
         try:
-            future = await self._patience.sent(
-                lambda: producer.send_batch(batch, self.topic, partition=self.partition), self.topic
-            )
-            await self._patience.acknowledged(future, f"{self.topic}[{self.partition}]")
+            await self._acknowledged(producer, self._fence_batch(producer))
         except FENCED:
             return
         finally:
