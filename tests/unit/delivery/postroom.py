@@ -44,14 +44,14 @@ class SenderWriter(Writer):
 
 
 class Once:
-    """Answers so at the first time a dialogue comes to the step."""
+    """Answers so at the first time a dialogue comes to the step, with this address or any."""
 
-    def __init__(self, step: Step, answer: str) -> None:
-        self.step, self.answer = step, answer
+    def __init__(self, step: Step, answer: str, address: str | None = None) -> None:
+        self.step, self.answer, self.address = step, answer, address
         self.done = asyncio.Event()
 
-    def __call__(self, step: Step, _address: str) -> str | None:
-        if step != self.step or self.done.is_set():
+    def __call__(self, step: Step, address: str) -> str | None:
+        if step != self.step or self.address not in {None, address} or self.done.is_set():
             return None
         self.done.set()
         return self.answer

@@ -10,13 +10,13 @@ import pytest
 from app.contract.instants import HOUR, MINUTE, format_instant
 from app.delivery import pump
 from app.delivery.message import message_id
-from app.dev.mailbox import Mailbox, Step
+from app.dev.mailbox import Mailbox
 from app.dev.previews import a_notification
 from app.engine import lane as engine
 from tests.engine.world import Crash, FencedError
 from tests.failpoints import BATCH, OPENING, REVOKE, SENDER, TIME
 from tests.seams import SeamedProtocol
-from tests.unit.delivery.postroom import NOW, Postroom
+from tests.unit.delivery.postroom import NOW, Once, Postroom
 from tests.unit.delivery.test_returns import answer
 
 REFENCE = "refence-known"
@@ -40,25 +40,12 @@ NOTIFICATIONS = (
 )
 
 
-class RefusesOnce:
-    """Puts one recipient off, once."""
-
-    def __init__(self) -> None:
-        self.done = False
-
-    def __call__(self, step: Step, address: str) -> str | None:
-        if step != "rcpt" or address != REFUSED or self.done:
-            return None
-        self.done = True
-        return "451 4.3.0 try later"
-
-
 @pytest.fixture
 async def postroom(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Postroom]:
     """One to send, one that is put off, and one that must be asked about; one dialogue at a time."""
     if REFENCE in request.node.name:
         monkeypatch.setattr(engine, "REFENCE_SECONDS", -1.0)
-    async with Mailbox(behaviour=RefusesOnce()) as mailbox:
+    async with Mailbox(behaviour=Once("rcpt", "451 4.3.0 try later", REFUSED)) as mailbox:
         room = Postroom(mailbox, smtp_concurrency=1)
         room.put(*NOTIFICATIONS)
         protocol = type("Protocol", (SeamedProtocol,), {"reached": staticmethod(room.points.step)})
