@@ -10,7 +10,7 @@ from app.dev.kafka import DevKafka
 from app.streams.names import Names
 from tests.failpoints import BATCH, OPENING, REVOKE, SENDER, TIME, Point
 from tests.faults.load import provider
-from tests.faults.run import STORM, Run, seed
+from tests.faults.run import STORM, TAKE_OVER, Run, seed
 from tests.faults.victims import COMMAND, Parts, Strikes
 
 pytestmark = [pytest.mark.kafka, pytest.mark.long]
@@ -43,7 +43,9 @@ async def test_struck_at_every_point_nothing_is_lost_or_sent_twice(
         provider(seed(), accounts=400),
         static=False,
         command=COMMAND,
-        stall=STORM,  # who is killed as it opens a partition is followed by one that is, too
+        stall=STORM
+        if action == "kill"
+        else TAKE_OVER,  # who dies opening a partition is followed by one that does, too
         WHIMBREL_SESSION_SECONDS="2",
         WHIMBREL_SMTP_CONCURRENCY="2",
     ) as run:

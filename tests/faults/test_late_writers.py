@@ -86,13 +86,9 @@ async def fences(run: Run) -> Counter[int]:
 
 
 async def takes_over(run: Run, name: str, app: str = "triggers") -> None:
-    """Start a worker; return when all its lanes run."""
+    """Start a worker; return when all its lanes run: it is alone."""
     run.workers.start(name, app)
-
-    async def runs() -> bool:
-        return len(run.workers.lanes(name)) == PARTITIONS
-
-    await eventually(runs, 60)
+    await run.all_lanes_run(app)
 
 
 @pytest.mark.parametrize("app", ["triggers", "sender"])

@@ -73,7 +73,7 @@ class Strikes:
         Those that come may have the same partitions one after the other, and do nothing there but die.
         """
         self._run.workers.start(self._heir, self._app)
-        await self._until(lambda: len(self._run.workers.lanes(self._heir)) == PARTITIONS, COMES, "the heir runs")
+        await self._run.all_lanes_run(self._app, seconds=COMES)
         for _ in range(parts):
             await self._more()
 
