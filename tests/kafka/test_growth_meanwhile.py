@@ -1,7 +1,8 @@
 """More partitions while somebody publishes, on a real broker: everything takes effect once, where its account is."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import orjson
@@ -113,6 +114,16 @@ async def live(system: System) -> None:
     await tell(system, FEW, [account_event(clock.now(), account=account) for account in ACCOUNTS])
 
 
+@asynccontextmanager
+async def living(kafka: DevKafka, names: Names, tmp_path: Path) -> AsyncIterator[tuple[System, Mailbox]]:
+    """Yield such a system and its mailbox; in the end its workers are ended."""
+    async with Mailbox() as mailbox:
+        system = System(kafka.bootstrap, names, tmp_path, mailbox.port, FEW)
+        with ending(system):
+            await live(system)
+            yield system, mailbox
+
+
 async def decided(system: System, mailbox: Mailbox, *names: str) -> None:
     """All payments of these names were decided, each once and where its account is now, and each mail came once."""
     wanted = subjects(*names)
@@ -172,31 +183,28 @@ async def test_what_is_published_once_there_are_partitions_takes_effect_once_whe
 ) -> None:
     ways = {(partition_of(account, FEW), partition_of(account, FEW_MORE)) for account in ACCOUNTS}
     assert ways >= {(0, 0), (0, 1), (1, 0), (1, 2)}, "some stay, others move, to partitions old and new"
-    async with Mailbox() as mailbox:
-        system = System(kafka.bootstrap, names, tmp_path, mailbox.port, FEW)
-        with ending(system):
-            await live(system)
-            await stop(system)
-            said: list[str] = []
-            with monkeypatch.context() as patched:
-                amid("_create", system, patched)
-                assert await grow(system, FEW_MORE, "timer", said) is not None
-            start(system, FEW_MORE)
-            await decided(system, mailbox, "amid", "again")
-            await tell(system, FEW_MORE, payments("after"))
-            await decided(system, mailbox, "amid", "again", "after")
-        assert [line for line in said if "came meanwhile" in line] == [
-            f"{topic}: {len(ACCOUNTS)} records came meanwhile; copies of them are where their accounts are now"
-            for topic in (names.billing, names.replays)
-        ]
-        there = {account: {partition_of(account, FEW_MORE)} for account in ACCOUNTS}
-        assert await places(system, names.decisions) == there
-        assert await nobody_is_left_behind(system)
-        assert await client.read(kafka.bootstrap, names.dead_letters) == []
-        came_from = Counter(header(each, REPLAY_HEADER) for each in await client.read(kafka.bootstrap, names.replays))
-        assert came_from.pop(REPLAYED) == 2 * len(ACCOUNTS), "a copy names what its original is a replay of"
-        assert set(came_from.values()) == {1}
-        assert sum(came_from.values()) == len(ACCOUNTS)
+    async with living(kafka, names, tmp_path) as (system, mailbox):
+        await stop(system)
+        said: list[str] = []
+        with monkeypatch.context() as patched:
+            amid("_create", system, patched)
+            assert await grow(system, FEW_MORE, "timer", said) is not None
+        start(system, FEW_MORE)
+        await decided(system, mailbox, "amid", "again")
+        await tell(system, FEW_MORE, payments("after"))
+        await decided(system, mailbox, "amid", "again", "after")
+    assert [line for line in said if "came meanwhile" in line] == [
+        f"{topic}: {len(ACCOUNTS)} records came meanwhile; copies of them are where their accounts are now"
+        for topic in (names.billing, names.replays)
+    ]
+    there = {account: {partition_of(account, FEW_MORE)} for account in ACCOUNTS}
+    assert await places(system, names.decisions) == there
+    assert await nobody_is_left_behind(system)
+    assert await client.read(kafka.bootstrap, names.dead_letters) == []
+    came_from = Counter(header(each, REPLAY_HEADER) for each in await client.read(kafka.bootstrap, names.replays))
+    assert came_from.pop(REPLAYED) == 2 * len(ACCOUNTS), "a copy names what its original is a replay of"
+    assert set(came_from.values()) == {1}
+    assert sum(came_from.values()) == len(ACCOUNTS)
 
 
 async def test_broken_off_amid_copies_and_amid_the_end_it_goes_on_and_nothing_is_decided_twice(
@@ -215,58 +223,52 @@ async def test_broken_off_amid_copies_and_amid_the_end_it_goes_on_and_nothing_is
             raise Killed
         await written(self, table, partition, changes, commit)
 
-    async with Mailbox() as mailbox:
-        system = System(kafka.bootstrap, names, tmp_path, mailbox.port, FEW)
-        with ending(system):
-            await live(system)
-            await stop(system)
-            with monkeypatch.context() as patched:
-                amid("_create", system, patched, dies=True)
-                with pytest.raises(Killed):
-                    await grow(system, FEW_MORE, "timer")
-            with monkeypatch.context() as patched:
-                patched.setattr(Forwarding, "copied", before_the_position)
-                with pytest.raises(Killed):
-                    await grow(system, FEW_MORE, "timer")
-            with monkeypatch.context() as patched:
-                patched.setattr(growing._Growth, "_append", before_the_last_marks)
-                with pytest.raises(Killed):
-                    await grow(system, FEW_MORE, "timer")
-            await tell(system, FEW, payments("late"))
-            said: list[str] = []
-            assert await grow(system, FEW_MORE, "timer", said) is not None
-            assert [line.partition(" came")[0] for line in said] == [f"{names.billing}: {len(ACCOUNTS)} records"]
-            assert await grow(system, FEW_MORE, "timer") is None, "nothing is left to do"
-            start(system, FEW_MORE)
-            await decided(system, mailbox, "amid", "again", "late")
-            await tell(system, FEW_MORE, payments("after"))
-            await decided(system, mailbox, "amid", "again", "late", "after")
-        copies = Counter(header(each, REPLAY_HEADER) for each in await client.read(kafka.bootstrap, names.replays))
-        del copies[REPLAYED]
-        assert len(copies) == 2 * len(ACCOUNTS)
-        assert max(copies.values()) > 1, "what was copied before it was broken off was copied again"
-        assert await nobody_is_left_behind(system)
-        assert await client.read(kafka.bootstrap, names.dead_letters) == []
+    async with living(kafka, names, tmp_path) as (system, mailbox):
+        await stop(system)
+        with monkeypatch.context() as patched:
+            amid("_create", system, patched, dies=True)
+            with pytest.raises(Killed):
+                await grow(system, FEW_MORE, "timer")
+        with monkeypatch.context() as patched:
+            patched.setattr(Forwarding, "copied", before_the_position)
+            with pytest.raises(Killed):
+                await grow(system, FEW_MORE, "timer")
+        with monkeypatch.context() as patched:
+            patched.setattr(growing._Growth, "_append", before_the_last_marks)
+            with pytest.raises(Killed):
+                await grow(system, FEW_MORE, "timer")
+        await tell(system, FEW, payments("late"))
+        said: list[str] = []
+        assert await grow(system, FEW_MORE, "timer", said) is not None
+        assert [line.partition(" came")[0] for line in said] == [f"{names.billing}: {len(ACCOUNTS)} records"]
+        assert await grow(system, FEW_MORE, "timer") is None, "nothing is left to do"
+        start(system, FEW_MORE)
+        await decided(system, mailbox, "amid", "again", "late")
+        await tell(system, FEW_MORE, payments("after"))
+        await decided(system, mailbox, "amid", "again", "late", "after")
+    copies = Counter(header(each, REPLAY_HEADER) for each in await client.read(kafka.bootstrap, names.replays))
+    del copies[REPLAYED]
+    assert len(copies) == 2 * len(ACCOUNTS)
+    assert max(copies.values()) > 1, "what was copied before it was broken off was copied again"
+    assert await nobody_is_left_behind(system)
+    assert await client.read(kafka.bootstrap, names.dead_letters) == []
 
 
 async def test_what_is_published_before_there_are_partitions_is_read_first_where_it_lies(
     kafka: DevKafka, names: Names, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with Mailbox() as mailbox:
-        system = System(kafka.bootstrap, names, tmp_path, mailbox.port, FEW)
-        with ending(system):
-            await live(system)
-            await stop(system)
-            with monkeypatch.context() as patched:
-                amid("_check_once_more", system, patched)
-                with pytest.raises(GrowthError, match="not everything is worked off"):
-                    await grow(system, FEW_MORE, "timer")
-            assert len(await client.partitions_of(kafka.bootstrap, names.billing)) == FEW
-            start(system, FEW)
-            await decided(system, mailbox, "amid", "again")
-            await stop(system)
-            assert await grow(system, FEW_MORE, "timer") is not None
-        assert await nobody_is_left_behind(system)
+    async with living(kafka, names, tmp_path) as (system, mailbox):
+        await stop(system)
+        with monkeypatch.context() as patched:
+            amid("_check_once_more", system, patched)
+            with pytest.raises(GrowthError, match="not everything is worked off"):
+                await grow(system, FEW_MORE, "timer")
+        assert len(await client.partitions_of(kafka.bootstrap, names.billing)) == FEW
+        start(system, FEW)
+        await decided(system, mailbox, "amid", "again")
+        await stop(system)
+        assert await grow(system, FEW_MORE, "timer") is not None
+    assert await nobody_is_left_behind(system)
 
 
 def a_letter(names: Names, offset: int) -> bytes:
@@ -277,27 +279,24 @@ def a_letter(names: Names, offset: int) -> bytes:
 async def test_open_dead_letters_refuse_it_before_anybody_is_shut_out_and_not_one_that_was_begun(
     kafka: DevKafka, names: Names, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with Mailbox() as mailbox:
-        system = System(kafka.bootstrap, names, tmp_path, mailbox.port, FEW)
-        with ending(system):
-            await live(system)
-            await eventually(lambda: all_is_read(system), 90)
-            await append(system, names.dead_letters, *(a_letter(names, offset) for offset in range(12)))
-            with pytest.raises(GrowthError, match=r"open \(12\)(.|\n)*billing.events/0/9\n  and 2 more$"):
+    async with living(kafka, names, tmp_path) as (system, mailbox):
+        await eventually(lambda: all_is_read(system), 90)
+        await append(system, names.dead_letters, *(a_letter(names, offset) for offset in range(12)))
+        with pytest.raises(GrowthError, match=r"open \(12\)(.|\n)*billing.events/0/9\n  and 2 more$"):
+            await grow(system, FEW_MORE, "timer")
+        await tell(system, FEW, payments("after"))
+        await decided(system, mailbox, "after")
+        await drop_letters(system)
+        await stop(system)
+        with monkeypatch.context() as patched:
+            amid("_create", system, patched, dies=True)
+            with pytest.raises(Killed):
                 await grow(system, FEW_MORE, "timer")
-            await tell(system, FEW, payments("after"))
-            await decided(system, mailbox, "after")
-            await drop_letters(system)
-            await stop(system)
-            with monkeypatch.context() as patched:
-                amid("_create", system, patched, dies=True)
-                with pytest.raises(Killed):
-                    await grow(system, FEW_MORE, "timer")
-            await append(system, names.dead_letters, a_letter(names, 12))
-            await append(system, names.billing, b"nobody's", key=None)
-            assert await grow(system, FEW_MORE, "timer") is not None
-        (copy,) = [each for each in await client.read(kafka.bootstrap, names.replays) if each.key is None]
-        assert (copy.partition, copy.value) == (0, b"nobody's"), "what has no key stays in its partition"
+        await append(system, names.dead_letters, a_letter(names, 12))
+        await append(system, names.billing, b"nobody's", key=None)
+        assert await grow(system, FEW_MORE, "timer") is not None
+    (copy,) = [each for each in await client.read(kafka.bootstrap, names.replays) if each.key is None]
+    assert (copy.partition, copy.value) == (0, b"nobody's"), "what has no key stays in its partition"
 
 
 async def test_what_cannot_be_sent_on_stops_it_and_keeps_workers_out(
@@ -309,14 +308,11 @@ async def test_what_cannot_be_sent_on_stops_it_and_keeps_workers_out(
         await create(self, counts)
         await append(system, names.outbox, b"{")
 
-    async with Mailbox() as mailbox:
-        system = System(kafka.bootstrap, names, tmp_path, mailbox.port, FEW)
-        with ending(system):
-            await live(system)
-            await stop(system)
-            monkeypatch.setattr(growing._Growth, "_create", meanwhile)
-            for _ in range(2):
-                with pytest.raises(GrowthError, match=r"workers stay shut out(.|\n)*outbox\[0\]: 1 records are not"):
-                    await grow(system, FEW_MORE, "timer")
-            system.start("early", **LIVE)
-            await eventually(lambda: refused(system), 60)
+    async with living(kafka, names, tmp_path) as (system, _):
+        await stop(system)
+        monkeypatch.setattr(growing._Growth, "_create", meanwhile)
+        for _ in range(2):
+            with pytest.raises(GrowthError, match=r"workers stay shut out(.|\n)*outbox\[0\]: 1 records are not"):
+                await grow(system, FEW_MORE, "timer")
+        system.start("early", **LIVE)
+        await eventually(lambda: refused(system), 60)
