@@ -132,6 +132,7 @@ class Replay:
         self._heart = Heart(rulebook, NEVER if live_since is None else live_since, memory, judge=self._judge)
         self._books: dict[str, Book] = {}
         self._homes: dict[str, list[Home]] = {}
+        self._behind: dict[tuple[str, Instant], Home] = {}
         self._forgotten: dict[str, set[bytes]] = {}
         self._begun: dict[str, Instant] = {}
         self.facts = 0
@@ -185,7 +186,7 @@ class Replay:
         after = self._heart.read(book, fact, now, backlog=told_late or not self._ticked.external)
         self._books[whose] = after
         self._remember(book, after)
-        self._settle_in(after)
+        self._settle_in(after, fact.time)
 
     def _remember(self, book: Book, after: Book) -> None:
         """Keep what the book knows no longer where the old one does: across topics it was read in another order."""
@@ -215,19 +216,23 @@ class Replay:
         letter = self._refused.get((record.topic, record.offset))
         return letter is not None and letter.key == record.key and letter.at + SKEW >= self._begun[record.topic]
 
-    def _settle_in(self, book: Book) -> None:
+    def _settle_in(self, book: Book, time: Instant) -> None:
+        """Note what the zone goes by from here on, and at the time of a fact that is older than it."""
         details = book.account.details
         home = Home(book.account.done, book.company_id, None if details is None else details.time_zone)
         homes = self._homes.setdefault(book.id, [])
         if not homes or (homes[-1].company_id, homes[-1].own_zone) != (home.company_id, home.own_zone):
             homes.append(home)
+        if time < homes[-1].since:
+            self._behind[book.id, time] = homes[-1]
 
     def _day(self, account: str, instant: Instant) -> date | None:
         """Return the local day that it was at the instant, by the zone that the account's clock ran in then."""
         homes = self._homes.get(account)
         if homes is None:
             return None
-        home = next((each for each in reversed(homes) if each.since <= instant), homes[0])
+        by_clock = next((each for each in reversed(homes) if each.since <= instant), homes[0])
+        home = self._behind.get((account, instant), by_clock)
         company = self._companies.get(home.company_id or "")
         return None if company is None else local_day(home.own_zone or company.zone_at(instant), instant)
 

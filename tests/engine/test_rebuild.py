@@ -121,6 +121,23 @@ def test_after_a_change_of_zone_each_mail_counts_on_the_day_that_it_was_then() -
     assert not rebuilt(logs, rulebook, found).comparison.found
 
 
+def test_a_mail_counts_on_the_day_of_the_zone_that_was_read_before_it_though_its_fact_is_older() -> None:
+    """Published behind the change of zone, and ten minutes older: sent on the 12th in St John's, the 13th in Apia."""
+    rulebook = a_rulebook(a_rule("billing_run_succeeded"), companies=[a_company()])
+    run = {"run_id": "r1", "billed_on": "2026-06-12", "invoice_id": "i1"}
+    events = [
+        account_event("2026-06-10 00:00", time_zone="Pacific/Apia"),
+        account_event("2026-06-12 18:15", time_zone="America/St_Johns"),
+        an_event("billing.run.completed", "2026-06-12 18:05", **run),
+    ]
+    history = Span(at("2026-06-10 00:00"), at("2026-06-12 21:00"))
+    logs = logs_of([written(event) for event in events], history, rulebook.companies, QUARTER)
+    found = left(run_a_lane(logs, rulebook))
+    (tally,) = (tally_of(key, value) for key, value in found.rows.items() if key.startswith(b"cap/"))
+    assert tally.day == date(2026, 6, 12)
+    assert not rebuilt(logs, rulebook, found).comparison.found
+
+
 def test_what_topics_no_longer_tell_keeps_its_rows(logs: Logs, rulebook: Rulebook) -> None:
     """An account whose first events are gone, and what was decided by lines that are gone."""
     found = left(run_a_lane(logs, rulebook))
