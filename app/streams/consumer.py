@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Final
 
 import aiokafka
@@ -166,13 +167,33 @@ class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             if error.retriable:
                 log.warning("the group's client tries again", extra={"error": repr(error)})
                 return
-            mend = FENCED if FENCED_INSTANCE in str(error) else MENDS.get(type(error), "")
-            raise GroupError(f"cannot be a member of group {self.app.conf.id}: {error}{mend}") from error
+            raise self._refused(error) from error
+
+    def _refused(self, error: KafkaError) -> GroupError:
+        """Say why the group does not take this member, and what mends it."""
+        mend = FENCED if FENCED_INSTANCE in str(error) else MENDS.get(type(error), "")
+        return GroupError(f"cannot be a member of group {self.app.conf.id}: {error}{mend}")
 
     @property
     def lost(self) -> bool:
         """Say whether the group has expelled this member."""
         return bool(self._ensure_consumer()._coordinator.generation == NO_GENERATION)  # noqa: SLF001
+
+    async def confirm(self, generation: int) -> None:
+        """Ask the group whether this member's assignment of that generation is in force; raise MembershipLostError.
+
+        A process that has stood still does not know for how long: its next heartbeat may be seconds away, and whatever
+        it says until then comes after its successor's. While nobody answers, `Patience` counts the seconds.
+        """
+        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - aiokafka asks only when it is time to
+        while coordinator.generation == generation:
+            try:
+                if await coordinator._do_heartbeat():  # noqa: SLF001
+                    return
+            except KafkaError as error:
+                raise self._refused(error) from error
+            await asyncio.sleep(POLL_SECONDS)
+        raise MembershipLostError
 
     async def hint(self, positions: Mapping[Partition, int]) -> None:
         """Tell the group how far the lanes are, for tools that show lag; nothing here reads it back."""
@@ -228,10 +249,14 @@ class LaneConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Have lanes opened, for every partition: one that was kept may have had another owner in between."""
-        del generation_id
         await self.lanes.close()
-        self.lanes.assigned((tp.topic, tp.partition) for tp in assigned)
+        self.lanes.assigned(((tp.topic, tp.partition) for tp in assigned), partial(self._confirm, generation_id))
         self.app.on_rebalance_end()
+
+    async def _confirm(self, generation: int) -> None:
+        """Ask in the consumer's thread, past the queue of its calls: polls do not wait behind many lanes' questions."""
+        asking = asyncio.run_coroutine_threadsafe(self._thread.confirm(generation), self._thread.thread_loop)
+        await asyncio.wrap_future(asking)
 
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002
         """Update the group's offsets, as a hint for tools."""

@@ -5,7 +5,7 @@ transactions: once a later writer has appended its first record, the broker refu
 their batches arrive. (ARCHITECTURE.md, section 5; FAUST.md, repair 6.)
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -32,6 +32,8 @@ FENCE_KEY: Final = b"~fence"
 BATCH_BYTES: Final = 4 << 20
 """The largest batch that is appended; the topic takes twice as much (topics.py)."""
 REQUEST_BYTES: Final = 16 << 20
+Confirm = Callable[[], Awaitable[None]]
+"""Asks the group, and raises where it has given the partition to another worker."""
 FENCED: Final = (ProducerFenced, InvalidProducerEpoch)
 
 
@@ -58,14 +60,20 @@ class JournalWriter:
         transactional_id: str,
         patience: Patience,
         clock: Callable[[], Instant] | None = None,
+        confirm: Confirm | None = None,
     ) -> None:
-        """Name the journal; `fence` opens it. `clock`: it must agree with the broker's; None: others see to that."""
+        """Name the journal; `fence` opens it.
+
+        `clock`: it must agree with the broker's; None: others see to that. `confirm`: asked before each fence;
+        None: no group has a say in it.
+        """
         self.topic = topic
         self.partition = partition
         self._bootstrap = bootstrap
         self._transactional_id = transactional_id
         self._patience = patience
         self._clock = clock
+        self._confirm = confirm
         self._producer: AIOKafkaProducer | None = None
 
     async def fence(self) -> int:
@@ -132,7 +140,9 @@ class JournalWriter:
         return await self._patience.acknowledged(future, f"{self.topic}[{self.partition}]")
 
     async def _identity(self) -> PidAndEpoch:
-        """Ask for the transactional id's next epoch."""
+        """Ask for the transactional id's next epoch; who has stood still must not: it would shut the new owner out."""
+        if self._confirm is not None:
+            await self._confirm()
         try:
             producer = await started(
                 lambda: AIOKafkaProducer(bootstrap_servers=self._bootstrap, transactional_id=self._transactional_id),

@@ -9,6 +9,7 @@ from app import metrics
 from app.engine.inputs import Fetch
 from app.engine.lane import Lane
 from app.errors import WhimbrelError
+from app.streams.journal import Confirm
 from app.streams.opening import Opening, OpenLane
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ class Lanes:
         if fetch.stable is not None:
             metrics.LAG.labels(fetch.topic, partition).set(fetch.stable - each.lane.positions.get(fetch.topic, 0))
 
-    def assigned(self, assignment: Iterable[tuple[str, int]]) -> None:
+    def assigned(self, assignment: Iterable[tuple[str, int]], confirm: Confirm) -> None:
         """Open a lane for each partition, in tasks of their own: the group waits for nobody's restore."""
         topics_of: dict[int, set[str]] = {}
         for topic, partition in assignment:
@@ -104,7 +105,7 @@ class Lanes:
             if topics != (wanted := set(self.topics)):
                 self.fail(AssignmentError(partition, wanted - topics, topics - wanted))
                 return
-            self._tasks[partition] = asyncio.create_task(self._run(partition), name=f"lane-{partition}")
+            self._tasks[partition] = asyncio.create_task(self._run(partition, confirm), name=f"lane-{partition}")
 
     async def end(self) -> None:
         """Close for good."""
@@ -122,11 +123,11 @@ class Lanes:
         except Exception as error:  # noqa: BLE001 - the group's client would only log it, and this worker fall silent
             self.fail(error)
 
-    async def _run(self, partition: int) -> None:
+    async def _run(self, partition: int, confirm: Confirm) -> None:
         begun = asyncio.get_running_loop().time()
         try:
             async with self._at_once:
-                each = await self._opening.open(partition)
+                each = await self._opening.open(partition, confirm)
             task = asyncio.current_task()
             if task is not None and task.cancelling():  # a client that was being stopped has swallowed it
                 await each.close()

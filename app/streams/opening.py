@@ -21,7 +21,7 @@ from app.engine.ports import Ports, StateUnusableError
 from app.engine.records import COMMIT_KEY, Commit, decode_commit
 from app.engine.ticks import Ticks
 from app.streams.config_reader import ConfigReader
-from app.streams.journal import JournalWriter
+from app.streams.journal import Confirm, JournalWriter
 from app.streams.outputs import KafkaOutputs
 from app.streams.patience import Patience
 from app.streams.positions import begun, resumed
@@ -131,7 +131,7 @@ class Opening:
         """Every topic that a lane reads."""
         return self._wiring.read
 
-    async def open(self, partition: int) -> OpenLane:
+    async def open(self, partition: int, confirm: Confirm) -> OpenLane:
         """Fence the partition's journal, restore its rows, find its positions."""
         wiring = self._wiring
         handler = wiring.handler(partition)
@@ -142,6 +142,7 @@ class Opening:
             f"{wiring.app}-journal-{partition}",
             self._patience,
             clock=None if wiring.ticks else clock.now,  # ticks tell the time, and more gently
+            confirm=confirm,
         )
         async with AsyncExitStack() as undo:
             undo.push_async_callback(journal.close)

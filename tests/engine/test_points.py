@@ -10,7 +10,7 @@ from tests.engine.counting import Counting
 from tests.engine.guarded import NINE, PAST, SLICES, accounts, an_office, outcomes
 from tests.engine.test_crash import BOUNDS, a_history
 from tests.engine.verdict import wrongs
-from tests.engine.world import START, Crash, FencedError, World
+from tests.engine.world import START, Crash, ExpelledError, FencedError, World
 from tests.failpoints import BATCH, OPENING, REVOKE, TIME, TRIP
 
 POINTS = [point.name for point in (*OPENING, *BATCH, *TIME, *REVOKE) if point.in_memory]
@@ -76,7 +76,7 @@ async def struck(world: World, point: str, nth: int) -> None:
     world.points.name, world.points.at, world.points.then = point, nth, world.while_stopped(take_over)
     try:
         await world.play(world.lane(bounds=BOUNDS))
-    except FencedError:
+    except (FencedError, ExpelledError):
         assert len(world.journal.records) == after[0], "who stood still has written on"
     finally:
         assert after, "the point was never reached"

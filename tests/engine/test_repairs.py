@@ -5,7 +5,7 @@ repair is there for. The list is in docs/testing.md.
 """
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from tests.engine import world as worlds
 from tests.engine.test_crash import BOUNDS, a_history
 from tests.engine.test_points import more_facts, struck
 from tests.engine.verdict import wrongs
-from tests.engine.world import Crash, FencedError, World, Writer
+from tests.engine.world import Crash, ExpelledError, FencedError, World, Writer
 from tests.seams import SeamedLane
 
 LAST_FACTS = 6
@@ -62,6 +62,26 @@ async def test_the_fence_keeps_out_who_stood_still(monkeypatch: pytest.MonkeyPat
 
 
 @both
+async def test_who_has_stood_still_amid_opening_does_not_shut_the_new_owner_out(
+    monkeypatch: pytest.MonkeyPatch, *, on: bool
+) -> None:
+    if not on:
+        monkeypatch.setattr(Writer, "_confirm", lambda self: None)
+    world = a_history()
+    owner: list[int] = []
+
+    async def take_over() -> None:
+        world.successor().lane()
+        owner.append(world.journal.writer)
+
+    world.points.name, world.points.at = "open-first-identity", 1
+    world.points.then = world.while_stopped(take_over)
+    with pytest.raises(ExpelledError) if on else nullcontext():
+        world.lane()
+    assert ([world.journal.writer] == owner) is on
+
+
+@both
 async def test_who_has_stood_still_and_is_to_fence_again_does_not_shut_the_new_owner_out(
     monkeypatch: pytest.MonkeyPatch, *, on: bool
 ) -> None:
@@ -70,6 +90,7 @@ async def test_who_has_stood_still_and_is_to_fence_again_does_not_shut_the_new_o
 
     if not on:
         monkeypatch.setattr(Lane, "_refence", at_once)
+        monkeypatch.setattr(Writer, "_confirm", lambda self: None)
     world = a_history()
     await world.play(world.lane(bounds=BOUNDS))
     stood_still = world.lane()

@@ -32,6 +32,10 @@ class FencedError(Exception):
     """A later writer has this journal."""
 
 
+class ExpelledError(Exception):
+    """The group has given the partition to another worker."""
+
+
 class Failpoints:
     """Does something at one of the points of tests/failpoints.py: kills, unless told otherwise."""
 
@@ -66,6 +70,8 @@ class FencingJournal(MemoryJournal):
 
     def __init__(self, capacity: int | None = None) -> None:
         super().__init__(capacity)
+        self.owner: object = None
+        """Whom the group has given the partition to."""
         self.writer = 0
         self._given = 0
 
@@ -82,6 +88,7 @@ class Writer:
 
     def __init__(self, journal: FencingJournal, points: Failpoints) -> None:
         self._journal, self.points = journal, points
+        journal.owner = self
         self.fence_now()
 
     async def append(self, changes: Mapping[bytes, bytes | None], commit: bytes) -> int:
@@ -100,9 +107,9 @@ class Writer:
 
     def fence_now(self) -> int:
         """Fence as JournalWriter does: with the second of two identities; the first is to be refused from then on."""
-        first = self._journal.identity()
+        first = self._identity_of_ours()
         self.points.step("open-first-identity")
-        self._identity = self._journal.identity()
+        self._identity = self._identity_of_ours()
         self.points.step("open-second-identity")
         self.points.step("open-fence-sent")
         self._refuse_others()
@@ -114,6 +121,14 @@ class Writer:
         assert self._journal.refuses(first)
         self.points.step("open-probe-refused")
         return offset
+
+    def _identity_of_ours(self) -> int:
+        self._confirm()
+        return self._journal.identity()
+
+    def _confirm(self) -> None:
+        if self._journal.owner is not self:
+            raise ExpelledError
 
     def _refuse_others(self) -> None:
         if self._journal.refuses(self._identity):

@@ -50,9 +50,9 @@ class SeamedJournal(Seamed, JournalWriter):
         partition: int,
         transactional_id: str,
         patience: Patience,
-        clock: Callable[[], Instant] | None = None,
+        **named: Any,
     ) -> None:
-        super().__init__(bootstrap, topic, partition, transactional_id, _JournalPatience(patience, self), clock)
+        super().__init__(bootstrap, topic, partition, transactional_id, _JournalPatience(patience, self), **named)
         self.step = ""
         self.points: list[str] = []
         """What an append that is in the journal has come by."""

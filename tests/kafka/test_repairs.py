@@ -13,6 +13,7 @@ import faust
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.transaction_manager import PidAndEpoch
+from aiokafka.protocol.group import LeaveGroupRequest
 
 from app.contract.instants import DAY
 from app.dev.kafka import DevKafka
@@ -21,7 +22,8 @@ from app.engine.ports import StateUnusableError
 from app.engine.records import COMMIT_KEY, decode_commit
 from app.settings import Settings
 from app.streams import app, client, restore, topics
-from app.streams.journal import FenceError, JournalWriter, TakenOverError
+from app.streams.consumer import MembershipLostError
+from app.streams.journal import Confirm, FenceError, JournalWriter, TakenOverError
 from app.streams.names import Names
 from app.streams.opening import OpenLane
 from app.streams.patience import Patience
@@ -179,7 +181,8 @@ class Member:
     def take_seeks(self) -> dict[tuple[str, int], int]:
         return {}
 
-    def assigned(self, assignment: Iterable[tuple[str, int]]) -> None:
+    def assigned(self, assignment: Iterable[tuple[str, int]], confirm: Confirm) -> None:
+        self.confirm = confirm
         if list(assignment):
             self.has.set()
 
@@ -193,12 +196,12 @@ class Member:
 
 
 @asynccontextmanager
-async def joined(bootstrap: str, group: str, state: Path, member: Any) -> AsyncIterator[None]:
+async def joined(bootstrap: str, group: str, state: Path, member: Any) -> AsyncIterator[app.LaneApp]:
     """Have it be in the group, alive."""
     one = app.LaneApp(group, member, Settings(kafka=bootstrap, session_seconds=SESSION_SECONDS, state=state))
     await one.start()
     try:
-        yield
+        yield one
     finally:
         member.lets_go.set()
         await one.stop()
@@ -223,6 +226,27 @@ async def test_a_group_waits_no_longer_for_a_member_than_its_lanes_may_take_to_c
             with raising(TimeoutError, so=not on):  # off, nobody works on the group's partitions for a minute
                 await asyncio.wait_for(newcomer.has.wait(), SESSION_SECONDS / 3 + 16 + (7 if on else 2))
             holder.lets_go.set()
+
+
+async def expelled(member: app.LaneApp) -> None:
+    """Have the group take it for gone, without its knowing."""
+    thread = member.consumer._thread
+    coordinator = thread._consumer._coordinator
+
+    async def leave() -> None:
+        await coordinator._send_req(LeaveGroupRequest(coordinator.group_id, coordinator.member_id))
+
+    await thread.call_thread(leave)
+
+
+async def test_whom_its_group_has_expelled_hears_so_as_it_asks(kafka: DevKafka, journal: str, tmp_path: Path) -> None:
+    member = Member(journal, holds=False)
+    async with joined(kafka.bootstrap, f"{journal}-group", tmp_path, member) as one:
+        await asyncio.wait_for(member.has.wait(), 30)
+        await member.confirm()
+        await expelled(one)
+        with pytest.raises(MembershipLostError):
+            await member.confirm()
 
 
 async def changed(kafka: DevKafka, names: Names, directory: Path, changes: str) -> Fleet:

@@ -16,6 +16,7 @@ from aiokafka.errors import (
     KafkaError,
     RequestTimedOutError,
     UnknownError,
+    UnknownMemberIdError,
 )
 from faust.assignor.client_assignment import ClientAssignment, ClientMetadata
 from faust.assignor.partition_assignor import PartitionAssignor
@@ -42,6 +43,28 @@ class Coordinator:
         error, self.error = self.error, None
         if error is not None:
             raise error
+
+
+SILENCE = RequestTimedOutError()
+
+
+class Heartbeats(Coordinator):
+    """A member of generation 4, and what the group answers each of its questions."""
+
+    def __init__(self, *answers: KafkaError | None) -> None:
+        super().__init__()
+        self.generation = 4
+        self.asked = 0
+        self._answers = answers
+
+    async def _do_heartbeat(self) -> bool:
+        answer = self._answers[self.asked]
+        self.asked += 1
+        if isinstance(answer, UnknownMemberIdError):
+            self.generation = NO_GENERATION
+        elif answer is not None and answer is not SILENCE:
+            raise answer
+        return answer is None
 
 
 class Fetcher:
@@ -162,6 +185,26 @@ async def test_who_was_taken_for_dead_ends_as_it_hears_of_it(monkeypatch: pytest
         monkeypatch.setattr(LaneThread, "lost", False)
     await member.on_partitions_revoked({TP("facts", 0)})
     assert [type(error) for error in failed] == ([MembershipLostError] if on else []), "off, it joins as if nothing was"
+
+
+async def test_the_group_is_asked_about_an_assignment_until_it_answers() -> None:
+    heartbeats = Heartbeats(SILENCE, SILENCE, None)
+    await thread(heartbeats).confirm(4)
+    assert heartbeats.asked == 3
+
+
+@pytest.mark.parametrize(("answer", "asked"), [(UnknownMemberIdError(), 1), (None, 0)])
+async def test_an_assignment_that_the_group_has_gone_on_from_is_nobodys(answer: KafkaError | None, asked: int) -> None:
+    """It hears so from the group, or has joined anew since."""
+    heartbeats = Heartbeats(answer)
+    with pytest.raises(MembershipLostError):
+        await thread(heartbeats).confirm(4 if asked else 3)
+    assert heartbeats.asked == asked
+
+
+async def test_why_the_group_does_not_answer_about_an_assignment_is_said_with_what_mends_it() -> None:
+    with pytest.raises(GroupError, match="grant Read on the group"):
+        await thread(Heartbeats(GroupAuthorizationFailedError("whimbrel-triggers"))).confirm(4)
 
 
 @on_and_off

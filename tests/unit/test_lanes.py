@@ -11,6 +11,7 @@ from aiokafka.consumer.subscription_state import SubscriptionState
 
 from app.errors import WhimbrelError
 from app.streams import lanes as module
+from app.streams.journal import Confirm
 from app.streams.lanes import OPENED_AT_ONCE, AssignmentError, Lanes
 from tests.kafka.waiting import eventually
 
@@ -33,6 +34,10 @@ class LaneOnAFullDisk:
         raise WhimbrelError("no space left on device")
 
 
+async def unasked() -> None:
+    """Ask no group."""
+
+
 class Opening:
     """Opens that one."""
 
@@ -41,7 +46,7 @@ class Opening:
     def __init__(self, lane: LaneOnAFullDisk) -> None:
         self.opened = lane
 
-    async def open(self, _partition: int) -> Any:
+    async def open(self, _partition: int, _confirm: Confirm) -> Any:
         return self.opened
 
 
@@ -59,7 +64,7 @@ async def running(lane: LaneOnAFullDisk, failed: list[BaseException]) -> Lanes:
     """Return lanes of which one runs."""
     opening: Any = Opening(lane)
     lanes = Lanes(opening, failed.append)
-    lanes.assigned([("facts", 0)])
+    lanes.assigned([("facts", 0)], unasked)
 
     async def runs() -> bool:
         return lane.running
@@ -127,7 +132,7 @@ def test_a_partition_that_is_assigned_with_other_topics_than_its_own_ends_the_wo
 ) -> None:
     opening: Any = Opening(LaneOnAFullDisk())
     failed: list[BaseException] = []
-    Lanes(opening, failed.append).assigned((topic, 0) for topic in topics)
+    Lanes(opening, failed.append).assigned(((topic, 0) for topic in topics), unasked)
     (error,) = failed
     assert isinstance(error, AssignmentError)
     assert str(error).startswith(said)
@@ -141,7 +146,7 @@ class SlowOpening:
     def __init__(self) -> None:
         self.opening = self.most = 0
 
-    async def open(self, _partition: int) -> Any:
+    async def open(self, _partition: int, _confirm: Confirm) -> Any:
         self.opening += 1
         self.most = max(self.most, self.opening)
         try:
@@ -154,7 +159,7 @@ async def test_many_lanes_are_opened_a_few_at_a_time_and_let_go_at_once() -> Non
     failed: list[BaseException] = []
     opening: Any = SlowOpening()
     lanes = Lanes(opening, failed.append)
-    lanes.assigned([("facts", partition) for partition in range(64)])
+    lanes.assigned([("facts", partition) for partition in range(64)], unasked)
 
     async def full() -> bool:
         return bool(opening.opening == OPENED_AT_ONCE)
