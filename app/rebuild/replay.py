@@ -186,7 +186,8 @@ class Replay:
         after = self._heart.read(book, fact, now, backlog=told_late or not self._ticked.external)
         self._books[whose] = after
         self._remember(book, after)
-        self._settle_in(after, fact.time)
+        if after is not book:
+            self._settle_in(after, fact.time)
 
     def _remember(self, book: Book, after: Book) -> None:
         """Keep what the book knows no longer where the old one does: across topics it was read in another order."""
@@ -223,7 +224,7 @@ class Replay:
         homes = self._homes.setdefault(book.id, [])
         if not homes or (homes[-1].company_id, homes[-1].own_zone) != (home.company_id, home.own_zone):
             homes.append(home)
-        if time < homes[-1].since:
+        if len(homes) > 1 and time < homes[-1].since:
             self._behind[book.id, time] = homes[-1]
 
     def _day(self, account: str, instant: Instant) -> date | None:

@@ -35,7 +35,7 @@ from app.contract.instants import SECOND
 from app.engine.inputs import Fetch
 from app.engine.ports import StateUnusableError
 from app.errors import WhimbrelError
-from app.streams.client import started
+from app.streams.client import PATIENCE_SECONDS, KafkaAwayError, started
 from app.streams.lanes import Lanes
 
 log = logging.getLogger(__name__)
@@ -183,17 +183,23 @@ class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """Ask the group whether this member's assignment of that generation is in force; raise MembershipLostError.
 
         A process that has stood still does not know for how long: its next heartbeat may be seconds away, and whatever
-        it says until then comes after its successor's. While nobody answers, `Patience` counts the seconds.
+        it says until then comes after its successor's. Raises GroupError where the group does not take this member, and
+        KafkaAwayError where it does not answer for 60 s.
         """
         coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - aiokafka asks only when it is time to
-        while coordinator.generation == generation:
-            try:
-                if await coordinator._do_heartbeat():  # noqa: SLF001
-                    return
-            except KafkaError as error:
-                raise self._refused(error) from error
-            await asyncio.sleep(POLL_SECONDS)
-        raise MembershipLostError
+        ask = coordinator._do_heartbeat  # noqa: SLF001
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while coordinator.generation == generation and not await ask():  # noqa: ASYNC110 - asked anew each time
+                    await asyncio.sleep(POLL_SECONDS)
+        except TimeoutError as error:
+            raise KafkaAwayError(
+                f"no answer from the coordinator of group {self.app.conf.id} for {PATIENCE_SECONDS:.0f} s"
+            ) from error
+        except KafkaError as error:
+            raise self._refused(error) from error
+        if coordinator.generation != generation:
+            raise MembershipLostError
 
     async def hint(self, positions: Mapping[Partition, int]) -> None:
         """Tell the group how far the lanes are, for tools that show lag; nothing here reads it back."""

@@ -64,8 +64,8 @@ class JournalWriter:
     ) -> None:
         """Name the journal; `fence` opens it.
 
-        `clock`: it must agree with the broker's; None: others see to that. `confirm`: asked before each fence;
-        None: no group has a say in it.
+        `clock`: it must agree with the broker's; None: others see to that. `confirm`: asked before each
+        identity; None: no group has a say in it.
         """
         self.topic = topic
         self.partition = partition

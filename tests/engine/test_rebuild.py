@@ -138,6 +138,25 @@ def test_a_mail_counts_on_the_day_of_the_zone_that_was_read_before_it_though_its
     assert not rebuilt(logs, rulebook, found).comparison.found
 
 
+def test_an_event_published_again_after_a_change_of_zone_moves_no_mail_to_another_day() -> None:
+    """Sent on the 13th in Apia, which was the 12th in St John's."""
+    rulebook = a_rulebook(a_rule("billing_run_succeeded"), companies=[a_company()])
+    run = {"run_id": "r1", "billed_on": "2026-06-12", "invoice_id": "i1"}
+    completed = an_event("billing.run.completed", "2026-06-12 18:05", **run)
+    events = [
+        account_event("2026-06-10 00:00", time_zone="Pacific/Apia"),
+        completed,
+        account_event("2026-06-12 18:15", time_zone="America/St_Johns"),
+        completed,
+    ]
+    history = Span(at("2026-06-10 00:00"), at("2026-06-12 21:00"))
+    logs = logs_of([written(event) for event in events], history, rulebook.companies, QUARTER)
+    found = left(run_a_lane(logs, rulebook))
+    (tally,) = (tally_of(key, value) for key, value in found.rows.items() if key.startswith(b"cap/"))
+    assert tally.day == date(2026, 6, 13)
+    assert not rebuilt(logs, rulebook, found).comparison.found
+
+
 def test_what_topics_no_longer_tell_keeps_its_rows(logs: Logs, rulebook: Rulebook) -> None:
     """An account whose first events are gone, and what was decided by lines that are gone."""
     found = left(run_a_lane(logs, rulebook))

@@ -90,7 +90,7 @@ async def test_who_has_stood_still_and_is_to_fence_again_does_not_shut_the_new_o
 
     if not on:
         monkeypatch.setattr(Lane, "_refence", at_once)
-        monkeypatch.setattr(Writer, "_confirm", lambda self: None)
+    monkeypatch.setattr(Writer, "_confirm", lambda self: None)  # it had the group's word before it stood still
     world = a_history()
     await world.play(world.lane(bounds=BOUNDS))
     stood_still = world.lane()

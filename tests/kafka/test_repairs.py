@@ -90,6 +90,30 @@ async def test_the_broker_refuses_who_wrote_before_the_fence(
 
 
 @both
+async def test_who_has_stood_still_between_its_identities_does_not_shut_the_new_writer_out(
+    kafka: DevKafka, journal: str, patient: Patience, *, on: bool
+) -> None:
+    asked = 0
+    new = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient)
+
+    async def confirm() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            await new.fence()
+            if on:
+                raise MembershipLostError
+
+    old = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient, confirm=confirm)
+    with raising(MembershipLostError, so=on):
+        await old.fence()
+    with raising(TakenOverError, so=not on):
+        await new.append({b"a": b"1"}, a_commit())
+    await old.close()
+    await new.close()
+
+
+@both
 async def test_a_broker_that_does_not_fence_is_found_out(
     kafka: DevKafka, journal: str, patient: Patience, monkeypatch: pytest.MonkeyPatch, *, on: bool
 ) -> None:

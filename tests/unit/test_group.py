@@ -27,8 +27,10 @@ from mode.threads import MethodQueue
 from app.settings import Settings
 from app.streams import app, consumer
 from app.streams.app import LaneApp
+from app.streams.client import KafkaAwayError
 from app.streams.consumer import NO_GENERATION, GroupError, LaneConsumer, LaneThread, MembershipLostError
 from app.streams.lanes import Lanes
+from app.streams.opening import Opening, Wiring
 
 on_and_off = pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
 
@@ -200,6 +202,29 @@ async def test_an_assignment_that_the_group_has_gone_on_from_is_nobodys(answer: 
     with pytest.raises(MembershipLostError):
         await thread(heartbeats).confirm(4 if asked else 3)
     assert heartbeats.asked == asked
+
+
+async def test_a_group_that_does_not_answer_about_an_assignment_is_waited_for_no_longer_than_brokers_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(consumer, "PATIENCE_SECONDS", 0.0)
+    with pytest.raises(KafkaAwayError, match="no answer from the coordinator of group whimbrel-triggers"):
+        await thread(Heartbeats(SILENCE)).confirm(4)
+
+
+async def test_the_journal_of_a_partition_that_the_group_has_given_away_is_not_fenced(tmp_path: Path) -> None:
+    """The group is asked before anything is said to a broker: there is none here."""
+    unused: Any = None
+    wiring = Wiring(app="whimbrel-triggers", handler=lambda _: unused, inputs=["facts"], journal="journal")
+    opening = Opening(
+        wiring, "", tmp_path, consumer=unused, outputs=unused, ticker=None, patience=unused, may_decide=bool
+    )
+
+    async def given_away() -> None:
+        raise MembershipLostError
+
+    with pytest.raises(MembershipLostError):
+        await opening.open(0, given_away)
 
 
 async def test_why_the_group_does_not_answer_about_an_assignment_is_said_with_what_mends_it() -> None:
