@@ -26,6 +26,7 @@ from tests.engine.counting import Counting
 from tests.engine.office import NAMES, Office
 from tests.engine.world import TICKS, World, settle
 from tests.lanes import decided_by_a_lane, logs_of
+from tests.switched import both
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "config"
 ACCOUNTS = 30
@@ -153,7 +154,7 @@ def test_partitions_share_the_rate() -> None:
     assert CatchUp("out").pace(lambda: 0.0) is None
 
 
-@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+@both
 def test_what_a_paced_tick_comes_to_when_sending_hours_are_over_waits_for_the_morning(
     monkeypatch: pytest.MonkeyPatch, *, on: bool
 ) -> None:

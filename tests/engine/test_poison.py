@@ -22,6 +22,7 @@ from tests.engine.counting import Counting
 from tests.engine.office import NAMES, Office
 from tests.engine.world import Crash, World
 from tests.poison import SECRET, MistakeError, raising
+from tests.switched import both
 
 PAST, FAILED = "invoice_past_due_for_days", "payment_failed"
 BAD = "a3"
@@ -236,7 +237,7 @@ def test_an_account_whose_tick_is_too_large_stops_no_other_and_goes_on_once_it_i
     assert [brief(letter)[3] for letter in office.dead_letters()] == ["open", "resumed"]
 
 
-@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+@both
 def test_an_account_whose_tick_no_journal_batch_takes_stops_no_other(mistake: pytest.MonkeyPatch, *, on: bool) -> None:
     office = Office(Rulebook((a_rule(PAST, x=1),), {"acme": a_company()}), capacity=20_000)
     for account in ACCOUNTS:

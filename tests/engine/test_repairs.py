@@ -22,10 +22,10 @@ from tests.engine.test_points import more_facts, struck
 from tests.engine.verdict import wrongs
 from tests.engine.world import Crash, ExpelledError, FencedError, World, Writer
 from tests.seams import SeamedLane
+from tests.switched import both
 
 LAST_FACTS = 6
 """The batch after which nothing but ticks is left."""
-both = pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
 
 
 async def killed(world: World, point: str, nth: int) -> None:

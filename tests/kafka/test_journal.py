@@ -19,8 +19,8 @@ from app.streams.outputs import open_producer
 from app.streams.patience import Patience
 from app.streams.restore import restore
 from app.streams.store import RocksStore
-from tests.engine.test_repairs import both
 from tests.faults.altered import alter
+from tests.switched import both
 
 pytestmark = pytest.mark.kafka
 

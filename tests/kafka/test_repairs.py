@@ -29,12 +29,12 @@ from app.streams.opening import OpenLane
 from app.streams.patience import Patience
 from app.streams.store import RocksStore
 from tests.engine.counting import Counting
-from tests.engine.test_repairs import both
 from tests.engine.world import World
 from tests.faults.switching import CHANGES
 from tests.kafka.fleet import Fleet, end_of, running
 from tests.kafka.test_journal import NOW, a_commit, index, patience
 from tests.kafka.waiting import eventually
+from tests.switched import both
 
 pytestmark = pytest.mark.kafka
 

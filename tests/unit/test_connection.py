@@ -15,6 +15,7 @@ from yarl import URL
 
 from app.streams import client, connection
 from app.streams.consumer import LaneThread
+from tests.switched import both
 
 
 @asynccontextmanager
@@ -37,7 +38,7 @@ def _no_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AIOKafkaConnection, "_do_version_lookup", looked_up)
 
 
-@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+@both
 def test_a_connection_closed_beneath_a_request_is_one_that_broke(monkeypatch: pytest.MonkeyPatch, *, on: bool) -> None:
     async def ask() -> None:
         async with connected() as conn:
@@ -73,7 +74,7 @@ def test_any_other_runtime_error_stays_what_it_is(monkeypatch: pytest.MonkeyPatc
         runner.run(ask())
 
 
-@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+@both
 async def test_a_coordinator_is_asked_for_again_once_a_broker_is_known(
     monkeypatch: pytest.MonkeyPatch, *, on: bool
 ) -> None:
@@ -110,7 +111,7 @@ class Client:
         self.closed = True
 
 
-@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+@both
 async def test_a_group_member_waits_for_a_broker_that_is_away_as_it_starts(
     monkeypatch: pytest.MonkeyPatch, *, on: bool
 ) -> None:

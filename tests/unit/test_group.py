@@ -31,8 +31,7 @@ from app.streams.client import KafkaAwayError
 from app.streams.consumer import NO_GENERATION, GroupError, LaneConsumer, LaneThread, MembershipLostError
 from app.streams.lanes import Lanes
 from app.streams.opening import Opening, Wiring
-
-on_and_off = pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+from tests.switched import both
 
 
 class Coordinator:
@@ -110,7 +109,7 @@ def thread(coordinator: Coordinator, meanwhile: Any = lambda _: None) -> LaneThr
 WANTED = {("facts", 0)}
 
 
-@on_and_off
+@both
 @pytest.mark.parametrize(
     ("error", "mend"),
     [
@@ -151,7 +150,7 @@ def subscribed_anew(member: Any) -> None:
     member._consumer._subscription.subscription = SimpleNamespace(assignment=assignment(position=3))
 
 
-@on_and_off
+@both
 @pytest.mark.parametrize("anew", [assigned_anew, subscribed_anew])
 async def test_a_fetch_that_a_rebalance_came_into_is_nobodys(
     monkeypatch: pytest.MonkeyPatch, anew: Callable[[Any], None], *, on: bool
@@ -165,7 +164,7 @@ async def test_a_fetch_that_a_rebalance_came_into_is_nobodys(
     assert begins == ([] if on else [7]), "off, it passes for one of the new assignment"
 
 
-@on_and_off
+@both
 async def test_where_no_lane_wants_anything_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch, *, on: bool) -> None:
     """To aiokafka an empty set means everything: of what nobody has asked for the client would go on behind it."""
     member = thread(Coordinator())
@@ -175,7 +174,7 @@ async def test_where_no_lane_wants_anything_nothing_is_fetched(monkeypatch: pyte
     assert member._consumer._fetcher.taken == (set() if on else {TP("facts", 0)})
 
 
-@on_and_off
+@both
 async def test_who_was_taken_for_dead_ends_as_it_hears_of_it(monkeypatch: pytest.MonkeyPatch, *, on: bool) -> None:
     """Others own its partitions by now, and may be writing."""
     failed: list[BaseException] = []
@@ -232,7 +231,7 @@ async def test_why_the_group_does_not_answer_about_an_assignment_is_said_with_wh
         await thread(Heartbeats(GroupAuthorizationFailedError("whimbrel-triggers"))).confirm(4)
 
 
-@on_and_off
+@both
 def test_a_container_made_anew_under_its_name_takes_the_assignment_of_the_one_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, on: bool
 ) -> None:
@@ -258,7 +257,7 @@ def test_a_container_made_anew_under_its_name_takes_the_assignment_of_the_one_be
     assert set(after._active_tps) == {TP("facts", 0), TP("facts", 1)}
 
 
-@on_and_off
+@both
 def test_a_call_into_the_clients_thread_while_that_is_starting_is_worked_off(
     monkeypatch: pytest.MonkeyPatch, *, on: bool
 ) -> None:

@@ -14,6 +14,7 @@ from app.streams import lanes as module
 from app.streams.journal import Confirm
 from app.streams.lanes import OPENED_AT_ONCE, AssignmentError, Lanes
 from tests.kafka.waiting import eventually
+from tests.switched import both
 
 
 class LaneOnAFullDisk:
@@ -97,7 +98,7 @@ async def taken_away(lanes: Lanes) -> None:
     await client._on_join_prepare(None)
 
 
-@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+@both
 async def test_a_database_that_cannot_be_closed_ends_the_process(monkeypatch: pytest.MonkeyPatch, *, on: bool) -> None:
     failed: list[BaseException] = []
     lanes = await running(LaneOnAFullDisk(), failed)
@@ -108,7 +109,7 @@ async def test_a_database_that_cannot_be_closed_ends_the_process(monkeypatch: py
     assert said == (["no space left on device"] if on else []), "off, aiokafka logs it, and the worker goes on"
 
 
-@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+@both
 async def test_a_worker_asked_to_end_while_its_partitions_are_taken_away_closes_each_once(*, on: bool) -> None:
     failed: list[BaseException] = []
     lane = LaneThatCloses()

@@ -18,6 +18,7 @@ from app.errors import WhimbrelError
 from app.streams import patience
 from app.streams.client import KafkaAwayError, TopicMissingError
 from app.streams.patience import Patience, WriteRefusedError
+from tests.switched import both
 
 BOUND = 0.02
 
@@ -50,7 +51,7 @@ async def look_again(appending: "asyncio.Task[Any]") -> bool:
     return bool(done)
 
 
-@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+@both
 async def test_only_seconds_in_which_brokers_answer_count_towards_an_appends_30(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, *, on: bool
 ) -> None:
@@ -95,7 +96,7 @@ async def test_an_append_amid_which_brokers_fall_silent_waits_for_them_and_then_
                 await appending
 
 
-@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+@both
 async def test_a_topic_not_heard_of_while_brokers_are_silent_is_asked_for_again(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, *, on: bool
 ) -> None:

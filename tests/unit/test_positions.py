@@ -20,6 +20,7 @@ from app.streams.opening import Opening, Wiring
 from app.streams.positions import begun, resumed
 from app.streams.store import RocksStore
 from tests.engine.world import FencingJournal
+from tests.switched import both
 from tests.unit.delivery.postroom import NOW, OUTBOX, Postroom
 
 
@@ -85,7 +86,7 @@ async def first(wiring: Wiring, topics: Any, directory: Path) -> Mapping[str, in
         store.close()
 
 
-@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+@both
 async def test_a_sender_whose_journal_is_lost_writes_to_nobody_again(tmp_path: Path, *, on: bool) -> None:
     names, wiring = Names(""), bootstrap.sender(Settings())
     if not on:

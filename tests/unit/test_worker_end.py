@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from app.streams import worker
 from app.streams.client import KafkaAwayError
+from tests.switched import both
 
 
 class EndedError(Exception):
@@ -97,7 +98,7 @@ def ends_of(app: Failing, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return ended
 
 
-@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+@both
 @pytest.mark.usefixtures("_handlers")
 async def test_where_the_group_cannot_be_left_the_process_ends_all_the_same(
     monkeypatch: pytest.MonkeyPatch, *, on: bool
@@ -123,7 +124,7 @@ async def test_a_worker_that_has_stopped_ends_its_process_whatever_threads_are_l
     assert ended == [worker.STOPPED], "else asyncio waits for its threads, of which one may ask a name server"
 
 
-@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+@both
 @pytest.mark.parametrize("step", ["assembling", "starting"])
 @pytest.mark.usefixtures("_handlers")
 async def test_a_worker_that_waits_for_its_broker_ends_at_once_when_it_is_told(

@@ -17,8 +17,8 @@ from app.dev.mailbox import Mailbox
 from app.dev.previews import a_notification
 from app.engine.outbox import Notification, encode
 from app.engine.txn import Txn
-from tests.engine.test_repairs import both
 from tests.seams import SeamedProtocol
+from tests.switched import both
 from tests.unit.delivery.postroom import NOW, Postroom
 from tests.unit.delivery.test_returns import answer
 
