@@ -22,7 +22,7 @@ from app.domain.switches import Trip
 from app.engine.batch import Bounds
 from app.engine.records import Commit, Output
 from app.streams import config_apply
-from app.streams.journal import JournalWriter
+from app.streams.journal import Confirm, JournalWriter
 from app.streams.opening import Opening, OpenLane
 from app.streams.outputs import KafkaOutputs
 from app.streams.patience import UNACKNOWLEDGED_SECONDS, Patience
@@ -50,9 +50,12 @@ class SeamedJournal(Seamed, JournalWriter):
         partition: int,
         transactional_id: str,
         patience: Patience,
-        **named: Any,
+        clock: Callable[[], Instant] | None = None,
+        confirm: Confirm | None = None,
     ) -> None:
-        super().__init__(bootstrap, topic, partition, transactional_id, _JournalPatience(patience, self), **named)
+        super().__init__(
+            bootstrap, topic, partition, transactional_id, _JournalPatience(patience, self), clock, confirm
+        )
         self.step = ""
         self.points: list[str] = []
         """What an append that is in the journal has come by."""
