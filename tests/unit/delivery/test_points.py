@@ -13,7 +13,7 @@ from app.delivery.message import message_id
 from app.dev.mailbox import Mailbox
 from app.dev.previews import a_notification
 from app.engine import lane as engine
-from tests.engine.world import Crash, FencedError
+from tests.engine.world import Crash, ExpelledError, FencedError
 from tests.failpoints import BATCH, OPENING, REVOKE, SENDER, TIME
 from tests.seams import SeamedProtocol
 from tests.unit.delivery.postroom import NOW, Once, Postroom
@@ -147,7 +147,7 @@ async def test_standing_still_there_while_another_takes_over_it_doubles_nothing(
 async def live_as_long_as_it_may(postroom: Postroom) -> None:
     try:
         await live_on(postroom)
-    except FencedError:
+    except (FencedError, ExpelledError):
         return
 
 
