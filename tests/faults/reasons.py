@@ -14,6 +14,8 @@ AWAY: Final = (
 """Its broker is away; the latter, where it went amid an append."""
 UNFINISHED: Final = f"lanes did not finish within {REVOKE_SECONDS:.0f} s of being revoked"
 """Its partitions were shared out anew while nothing that it wrote was acknowledged."""
+STOOD_STILL: Final = f"{EXPELLED}|{UNFINISHED}"
+"""It was stopped and let go on: it hears so from the group, or by its own deadline where it was closing its lanes."""
 INTRUDED: Final = "the journal's next offset was"
 """Somebody else wrote to a partition of its own: nothing but a journal made anew beneath it may do that."""
 REFUSED: Final = "max.message.bytes"

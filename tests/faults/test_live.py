@@ -12,7 +12,7 @@ from app.streams import client
 from app.streams.names import Names
 from tests.faults import live
 from tests.faults.nemesis import kill, stop, trouble
-from tests.faults.reasons import EXPELLED
+from tests.faults.reasons import STOOD_STILL
 from tests.faults.run import PARTITIONS, STORM, Run, seed
 from tests.kafka.waiting import eventually
 
@@ -32,7 +32,7 @@ async def test_by_the_clock_with_returns_while_workers_are_killed(
 ) -> None:
     load = live.live(live.moment_after(clock.now() + LEAD))
     async with Run(
-        "live, with returns", kafka.bootstrap, names, tmp_path, load, ends=EXPELLED, stall=STORM, **BY_THE_CLOCK
+        "live, with returns", kafka.bootstrap, names, tmp_path, load, ends=STOOD_STILL, stall=STORM, **BY_THE_CLOCK
     ) as run:
         run.begin(triggers=2, senders=2)
 

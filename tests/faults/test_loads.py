@@ -13,7 +13,7 @@ from app.streams import config_apply
 from app.streams.names import Names
 from tests.faults.load import changing, provider
 from tests.faults.nemesis import kill, stop
-from tests.faults.reasons import EXPELLED
+from tests.faults.reasons import STOOD_STILL
 from tests.faults.run import STORM, Run, seed
 from tests.faults.transactions import publish_in_transactions
 from tests.kafka.waiting import eventually
@@ -51,7 +51,9 @@ async def test_an_upstream_with_transactions_some_of_them_aborted(
     kafka: DevKafka, names: Names, tmp_path: Path
 ) -> None:
     load = provider(seed(), days=14)
-    async with Run("transactional upstream", kafka.bootstrap, names, tmp_path, load, ends=EXPELLED, stall=STORM) as run:
+    async with Run(
+        "transactional upstream", kafka.bootstrap, names, tmp_path, load, ends=STOOD_STILL, stall=STORM
+    ) as run:
         run.begin(triggers=2, senders=1)
         await run.all_lanes_run()
 

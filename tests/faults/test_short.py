@@ -8,7 +8,7 @@ from app.dev.kafka import DevKafka
 from app.streams.names import Names
 from tests.faults.load import provider
 from tests.faults.nemesis import kill, kill_broker, stop, term, trouble
-from tests.faults.reasons import EXPELLED, UNFINISHED
+from tests.faults.reasons import STOOD_STILL, UNFINISHED
 from tests.faults.run import STORM, Run, seed
 
 pytestmark = pytest.mark.kafka
@@ -19,7 +19,7 @@ async def test_workers_are_killed_and_stopped_and_mails_dropped_after_data(
 ) -> None:
     load = provider(seed(), 150)
     async with Run(
-        "short: workers and SMTP", kafka.bootstrap, names, tmp_path, load, ends=EXPELLED, stall=STORM
+        "short: workers and SMTP", kafka.bootstrap, names, tmp_path, load, ends=STOOD_STILL, stall=STORM
     ) as run:
         run.begin(triggers=2, senders=2)
         await run.all_lanes_run()

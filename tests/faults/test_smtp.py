@@ -13,7 +13,7 @@ from app.streams import client
 from app.streams.names import Names
 from tests.faults.load import provider
 from tests.faults.nemesis import Fault, kill, stop
-from tests.faults.reasons import EXPELLED
+from tests.faults.reasons import STOOD_STILL
 from tests.faults.relay import MOODS, UNSURE, Mood
 from tests.faults.run import STORM, Run, seed
 from tests.kafka.waiting import eventually
@@ -99,7 +99,7 @@ async def test_every_trouble_while_senders_are_killed_and_stopped(
     kafka: DevKafka, names: Names, tmp_path: Path
 ) -> None:
     name, load = "SMTP in trouble, senders killed", provider(seed())
-    async with Run(name, kafka.bootstrap, names, tmp_path, load, ends=EXPELLED, stall=STORM) as run:
+    async with Run(name, kafka.bootstrap, names, tmp_path, load, ends=STOOD_STILL, stall=STORM) as run:
         run.begin(triggers=1, senders=2)
         playing = run.play(60)
         strikes = {"kill -9": kill(run.workers, "sender"), "stop": stop(run.workers, (1, 5), "sender")}

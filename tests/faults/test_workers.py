@@ -12,7 +12,7 @@ from app.streams.names import Names
 from tests.faults.cluster import RUNS, Workers
 from tests.faults.load import provider
 from tests.faults.nemesis import Fault, kill, stop, term
-from tests.faults.reasons import EXPELLED, NEVER
+from tests.faults.reasons import EXPELLED, NEVER, STOOD_STILL
 from tests.faults.run import SESSION, STORM, Run, seed
 
 pytestmark = [pytest.mark.kafka, pytest.mark.long]
@@ -37,7 +37,7 @@ async def test_nothing_is_lost_or_sent_twice(
         tmp_path,
         provider(seed()),
         static=static,
-        ends=EXPELLED if what == "stop beyond the session" else NEVER,
+        ends=STOOD_STILL if what == "stop beyond the session" else NEVER,
         stall=STORM,
     ) as run:
         assert min(BEYOND) > SESSION

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 
 from tests.faults.cluster import ENDS, FAILED, KILLED, STOPPED, Worker
 from tests.faults.load import Part
-from tests.faults.reasons import EXPELLED
+from tests.faults.reasons import STOOD_STILL
 from tests.faults.run import PARTITIONS, SESSION, Run
 from tests.faults.striking import FAILPOINT, STRUCK, Failpoint
 from tests.kafka.waiting import LOOK_SECONDS
@@ -119,7 +119,7 @@ class Strikes:
         await self._until(lambda: not worker.process.running, COMES, f"{name} ends")
         status = worker.process.wait()
         assert status in {STOPPED, FAILED}, workers.logs()
-        assert status == STOPPED or re.search(f"{ENDS}.*({EXPELLED})", workers.logged(name)[own:]), workers.logs()
+        assert status == STOPPED or re.search(f"{ENDS}.*({STOOD_STILL})", workers.logged(name)[own:]), workers.logs()
 
     def _start(self, name: str, failpoint: str) -> Worker:
         workers = self._run.workers
