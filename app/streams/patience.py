@@ -7,7 +7,6 @@ from typing import Any, Final, TypeVar
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     InvalidTimestampError,
-    KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
@@ -78,13 +77,17 @@ class Patience:
         self._answered = now
 
     async def answered(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Return the answer to a question about the log; while the brokers are silent, `watch` counts the seconds."""
+        """Return the answer to a question about the log; while the brokers are silent, `watch` counts the seconds.
+
+        The client asks on for 40 s by itself. Raises `KafkaAwayError` where brokers answer all the while, but not this.
+        """
         while True:
+            begun = _now()
             try:
                 return await ask()
-            except (KafkaTimeoutError, KafkaConnectionError):
-                if self.silent_seconds < UNACKNOWLEDGED_SECONDS:
-                    raise
+            except KafkaTimeoutError as error:
+                if self._has_answered_since(begun):
+                    raise KafkaAwayError(f"brokers answer, but not where a topic begins or ends: {error}") from error
 
     async def sent(self, send: Callable[[], Awaitable[asyncio.Future[Any]]], topic: str) -> asyncio.Future[Any]:
         """Hand a record batch for the topic to the client; return its acknowledgement to come.

@@ -121,6 +121,40 @@ async def test_a_topic_not_heard_of_while_brokers_are_silent_is_asked_for_again(
     assert len(asked) == (3 if on else 1)
 
 
+@both
+async def test_a_question_that_a_silence_came_into_is_asked_again(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, *, on: bool
+) -> None:
+    """A broker that is killed again and again is back now and then: its last answer may be young."""
+    brokers = Patience(cast("Any", None), "broker:9092")
+    asked: list[float] = []
+
+    async def ask() -> int:
+        asked.append(clock.now)
+        if len(asked) == 3:
+            return 7
+        clock.now += 2 * BOUND
+        brokers.heard()
+        raise KafkaTimeoutError("Failed to get offsets by times in 40000 ms")
+
+    if not on:
+        monkeypatch.setattr(Patience, "_has_answered_since", lambda _self, _begun: True)
+    with nullcontext() if on else pytest.raises(KafkaAwayError):
+        assert await brokers.answered(ask) == 7
+    assert len(asked) == (3 if on else 1)
+
+
+async def test_a_question_that_brokers_leave_open_though_they_answer_is_not_asked_for_ever(clock: Clock) -> None:
+    brokers = Patience(cast("Any", None), "broker:9092")
+
+    async def ask() -> None:
+        answer(brokers, clock, 8)
+        raise KafkaTimeoutError("Failed to get offsets by times in 40000 ms")
+
+    with pytest.raises(KafkaAwayError, match=r"brokers answer, but not where a topic begins or ends: .*40000 ms"):
+        await brokers.answered(ask)
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
