@@ -35,6 +35,8 @@ async def test_struck_at_every_point_nothing_is_lost_or_sent_twice(
         # Its openings come when its journal has something to restore.
         "sender": names_of((*SENDER, *BATCH, *OPENING, *TIME, *REVOKE), LIVE_ONLY | NOT_SENDERS),
     }
+    # Who dies opening a partition is followed by one that does, too.
+    stall = STORM if action == "kill" else TAKE_OVER
     async with Run(
         f"{action} at every point",
         kafka.bootstrap,
@@ -43,9 +45,7 @@ async def test_struck_at_every_point_nothing_is_lost_or_sent_twice(
         provider(seed(), accounts=400),
         static=False,
         command=COMMAND,
-        stall=STORM
-        if action == "kill"
-        else TAKE_OVER,  # who dies opening a partition is followed by one that does, too
+        stall=stall,
         WHIMBREL_SESSION_SECONDS="2",
         WHIMBREL_SMTP_CONCURRENCY="2",
     ) as run:
