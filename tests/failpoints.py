@@ -23,6 +23,7 @@ class Point(NamedTuple):
 
 OPENING: Final = (
     Point("open-first-identity", "The broker has given the first identity; the second is not asked for."),
+    Point("open-group-asked", "The group's word is here, the second identity not asked for.", in_memory=False),
     Point("open-second-identity", "The broker has given the second identity; nothing is appended with it."),
     Point("open-fence-sent", "The fence is handed to the client; it may reach the broker or not."),
     Point("open-fence-appended", "The fence is in the journal, and this process does not know it."),

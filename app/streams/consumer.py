@@ -179,18 +179,22 @@ class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """Say whether the group has expelled this member."""
         return bool(self._ensure_consumer()._coordinator.generation == NO_GENERATION)  # noqa: SLF001
 
-    async def confirm(self, generation: int) -> None:
+    async def confirm(self, generation: int) -> float:
         """Ask the group whether this member's assignment of that generation is in force; raise MembershipLostError.
 
         A process that has stood still does not know for how long: its next heartbeat may be seconds away, and whatever
-        it says until then comes after its successor's. Raises GroupError where the group does not take this member, and
+        it says until then comes after its successor's. So the group's word holds for a session from when it was asked:
+        until the `time.monotonic()` that is returned. Raises GroupError where the group does not take this member, and
         KafkaAwayError where it does not answer for 60 s.
         """
         coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - aiokafka asks only when it is time to
         ask = coordinator._do_heartbeat  # noqa: SLF001
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                while coordinator.generation == generation and not await ask():  # noqa: ASYNC110 - asked anew each time
+                while coordinator.generation == generation:
+                    until: float = time.monotonic() + self.app.conf.broker_session_timeout
+                    if await ask() and coordinator.generation == generation:
+                        return until
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError as error:
             raise KafkaAwayError(
@@ -198,8 +202,7 @@ class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             ) from error
         except KafkaError as error:
             raise self._refused(error) from error
-        if coordinator.generation != generation:
-            raise MembershipLostError
+        raise MembershipLostError
 
     async def hint(self, positions: Mapping[Partition, int]) -> None:
         """Tell the group how far the lanes are, for tools that show lag; nothing here reads it back."""
@@ -259,10 +262,10 @@ class LaneConsumer(driver.Consumer):  # type: ignore[misc]
         self.lanes.assigned(((tp.topic, tp.partition) for tp in assigned), partial(self._confirm, generation_id))
         self.app.on_rebalance_end()
 
-    async def _confirm(self, generation: int) -> None:
+    async def _confirm(self, generation: int) -> float:
         """Ask in the consumer's thread, past the queue of its calls: polls do not wait behind many lanes' questions."""
         asking = asyncio.run_coroutine_threadsafe(self._thread.confirm(generation), self._thread.thread_loop)
-        await asyncio.wrap_future(asking)
+        return await asyncio.wrap_future(asking)
 
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002
         """Update the group's offsets, as a hint for tools."""

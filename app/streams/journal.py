@@ -5,7 +5,9 @@ transactions: once a later writer has appended its first record, the broker refu
 their batches arrive. (ARCHITECTURE.md, section 5; FAUST.md, repair 6.)
 """
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -32,8 +34,8 @@ FENCE_KEY: Final = b"~fence"
 BATCH_BYTES: Final = 4 << 20
 """The largest batch that is appended; the topic takes twice as much (topics.py)."""
 REQUEST_BYTES: Final = 16 << 20
-Confirm = Callable[[], Awaitable[None]]
-"""Asks the group, and raises where it has given the partition to another worker."""
+Confirm = Callable[[], Awaitable[float]]
+"""Asks the group; returns until when its word holds, by `time.monotonic()`; raises where another has the partition."""
 FENCED: Final = (ProducerFenced, InvalidProducerEpoch)
 
 
@@ -141,14 +143,15 @@ class JournalWriter:
 
     async def _identity(self) -> PidAndEpoch:
         """Ask for the transactional id's next epoch; who has stood still must not: it would shut the new owner out."""
-        if self._confirm is not None:
-            await self._confirm()
+
+        def make() -> AIOKafkaProducer:
+            producer = AIOKafkaProducer(bootstrap_servers=self._bootstrap, transactional_id=self._transactional_id)
+            sender = producer._sender  # noqa: SLF001 - the last moment before the broker is asked
+            sender._do_init_pid = partial(self._confirmed, sender._do_init_pid)  # noqa: SLF001
+            return producer
+
         try:
-            producer = await started(
-                lambda: AIOKafkaProducer(bootstrap_servers=self._bootstrap, transactional_id=self._transactional_id),
-                lambda client: client.stop(),
-                self._bootstrap,
-            )
+            producer = await started(make, lambda client: client.stop(), self._bootstrap)
         except (TransactionalIdAuthorizationFailed, ClusterAuthorizationFailedError) as error:
             raise FenceError(
                 f"no permission to fence: grant Write on TransactionalId {self._transactional_id}"
@@ -156,6 +159,13 @@ class JournalWriter:
         identity = producer._txn_manager._pid_and_epoch  # noqa: SLF001 - aiokafka shows it nowhere else
         await producer.stop()
         return identity
+
+    async def _confirmed(self, ask: Callable[[int], Awaitable[bool]], node: int) -> bool:
+        """Ask the broker for the identity while the group's word holds; nothing is waited for in between."""
+        if self._confirm is not None:
+            while await self._confirm() <= time.monotonic():
+                pass
+        return await ask(node)
 
     async def _open(self, identity: PidAndEpoch) -> AIOKafkaProducer:
         def make() -> AIOKafkaProducer:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
+from functools import partial
 from types import ModuleType
 from typing import Any, Final
 
@@ -53,17 +54,17 @@ class SeamedJournal(Seamed, JournalWriter):
         clock: Callable[[], Instant] | None = None,
         confirm: Confirm | None = None,
     ) -> None:
-        super().__init__(
-            bootstrap, topic, partition, transactional_id, _JournalPatience(patience, self), clock, confirm
-        )
+        told = None if confirm is None else partial(self._told, confirm)
+        super().__init__(bootstrap, topic, partition, transactional_id, _JournalPatience(patience, self), clock, told)
         self.step = ""
         self.points: list[str] = []
         """What an append that is in the journal has come by."""
-        self._identities = iter(("",))
+        self._words = self._identities = iter(("",))
 
     async def fence(self) -> int:
         self.step, self.points = "open-fence", ["open-fence-appended"]
         self._identities = iter(("open-first-identity", "open-second-identity"))
+        self._words = iter(("", "open-group-asked"))
         offset = await super().fence()
         self.reached("open-probe-refused")
         return offset
@@ -74,6 +75,11 @@ class SeamedJournal(Seamed, JournalWriter):
         self.points += ["attempting-appended"] if writes_attempting(changes) else []
         self.points += ["result-appended"] if writes_done(changes) else []
         return await super().append(changes, commit)
+
+    async def _told(self, confirm: Confirm) -> float:
+        until = await confirm()
+        self.reached(next(self._words, ""))
+        return until
 
     async def _identity(self) -> PidAndEpoch:
         identity = await super()._identity()

@@ -4,6 +4,8 @@ As tests/engine/test_repairs.py: `on` the verdict finds nothing, `off` what the 
 """
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
@@ -22,10 +24,11 @@ from app.engine.ports import StateUnusableError
 from app.engine.records import COMMIT_KEY, decode_commit
 from app.settings import Settings
 from app.streams import app, client, restore, topics
+from app.streams.client import KafkaAwayError
 from app.streams.consumer import MembershipLostError
 from app.streams.journal import Confirm, FenceError, JournalWriter, TakenOverError
 from app.streams.names import Names
-from app.streams.opening import OpenLane
+from app.streams.opening import Opening, OpenLane, Wiring
 from app.streams.patience import Patience
 from app.streams.store import RocksStore
 from tests.engine.counting import Counting
@@ -96,21 +99,90 @@ async def test_who_has_stood_still_between_its_identities_does_not_shut_the_new_
     asked = 0
     new = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient)
 
-    async def confirm() -> None:
+    async def confirm() -> float:
         nonlocal asked
         asked += 1
         if asked == 2:
             await new.fence()
             if on:
                 raise MembershipLostError
+        return math.inf
 
     old = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient, confirm=confirm)
-    with raising(MembershipLostError, so=on):
+    await go_on_beside(old, new, shut_out=not on)
+
+
+@both
+async def test_who_has_stood_still_with_the_groups_word_asks_again(
+    kafka: DevKafka, journal: str, patient: Patience, *, on: bool
+) -> None:
+    """Off, the word holds for ever."""
+    asked = 0
+    new = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient)
+
+    async def confirm() -> float:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            await new.fence()
+        elif asked == 3:
+            raise MembershipLostError
+        return time.monotonic() if on and asked == 2 else math.inf
+
+    old = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient, confirm=confirm)
+    await go_on_beside(old, new, shut_out=not on)
+
+
+async def go_on_beside(old: JournalWriter, new: JournalWriter, *, shut_out: bool) -> None:
+    """Let the old one fence: it hears that the group has gone on without it, or shuts the new one out."""
+    with raising(MembershipLostError, so=not shut_out):
         await old.fence()
-    with raising(TakenOverError, so=not on):
+    with raising(TakenOverError, so=shut_out):
         await new.append({b"a": b"1"}, a_commit())
     await old.close()
     await new.close()
+
+
+async def test_the_journal_of_a_partition_that_the_group_has_given_away_is_not_fenced(
+    kafka: DevKafka, journal: str, patient: Patience, tmp_path: Path
+) -> None:
+    unused: Any = None
+    wiring = Wiring(app="whimbrel-triggers", handler=lambda _: unused, inputs=["facts"], journal=journal)
+    opening = Opening(
+        wiring,
+        kafka.bootstrap,
+        tmp_path,
+        consumer=unused,
+        outputs=unused,
+        ticker=None,
+        patience=patient,
+        may_decide=bool,
+    )
+
+    async def given_away() -> float:
+        raise MembershipLostError
+
+    with pytest.raises(MembershipLostError):
+        await opening.open(0, given_away)
+    assert await end_of(kafka.bootstrap, journal, 0) == 0
+
+
+async def test_the_group_is_not_asked_before_the_broker_can_be(
+    monkeypatch: pytest.MonkeyPatch, journal: str, patient: Patience
+) -> None:
+    """Its word would grow old while a broker is looked for."""
+    monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.0)
+    asked = False
+
+    async def confirm() -> float:
+        nonlocal asked
+        asked = True
+        return math.inf
+
+    writer = JournalWriter("127.0.0.1:1", journal, 0, f"{journal}-0", patient, confirm=confirm)
+    with pytest.raises(KafkaAwayError):
+        await writer.fence()
+    assert not asked
 
 
 @both

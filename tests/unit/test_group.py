@@ -30,7 +30,6 @@ from app.streams.app import LaneApp
 from app.streams.client import KafkaAwayError
 from app.streams.consumer import NO_GENERATION, GroupError, LaneConsumer, LaneThread, MembershipLostError
 from app.streams.lanes import Lanes
-from app.streams.opening import Opening, Wiring
 from tests.switched import both
 
 
@@ -47,6 +46,7 @@ class Coordinator:
 
 
 SILENCE = RequestTimedOutError()
+SESSION = 10.0
 
 
 class Heartbeats(Coordinator):
@@ -97,7 +97,7 @@ def assignment(position: int = 7) -> SimpleNamespace:
 def thread(coordinator: Coordinator, meanwhile: Any = lambda _: None) -> LaneThread:
     subscription = SimpleNamespace(assignment=assignment())
     member: Any = LaneThread.__new__(LaneThread)
-    member.app = SimpleNamespace(conf=SimpleNamespace(id="whimbrel-triggers"))
+    member.app = SimpleNamespace(conf=SimpleNamespace(id="whimbrel-triggers", broker_session_timeout=SESSION))
     member._consumer = SimpleNamespace(
         _coordinator=coordinator,
         _subscription=SimpleNamespace(subscription=subscription),
@@ -194,6 +194,13 @@ async def test_the_group_is_asked_about_an_assignment_until_it_answers() -> None
     assert heartbeats.asked == 3
 
 
+async def test_the_groups_word_holds_for_a_session_from_when_it_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts from there, too; an answer may have lain here, unread, while the process stood still."""
+    clock = iter((100.0, 200.0))
+    monkeypatch.setattr(consumer, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    assert await thread(Heartbeats(SILENCE, None)).confirm(4) == 200 + SESSION
+
+
 @pytest.mark.parametrize(("answer", "asked"), [(UnknownMemberIdError(), 1), (None, 0)])
 async def test_an_assignment_that_the_group_has_gone_on_from_is_nobodys(answer: KafkaError | None, asked: int) -> None:
     """It hears so from the group, or has joined anew since."""
@@ -209,21 +216,6 @@ async def test_a_group_that_does_not_answer_about_an_assignment_is_waited_for_no
     monkeypatch.setattr(consumer, "PATIENCE_SECONDS", 0.0)
     with pytest.raises(KafkaAwayError, match="no answer from the coordinator of group whimbrel-triggers"):
         await thread(Heartbeats(SILENCE)).confirm(4)
-
-
-async def test_the_journal_of_a_partition_that_the_group_has_given_away_is_not_fenced(tmp_path: Path) -> None:
-    """The group is asked before anything is said to a broker: there is none here."""
-    unused: Any = None
-    wiring = Wiring(app="whimbrel-triggers", handler=lambda _: unused, inputs=["facts"], journal="journal")
-    opening = Opening(
-        wiring, "", tmp_path, consumer=unused, outputs=unused, ticker=None, patience=unused, may_decide=bool
-    )
-
-    async def given_away() -> None:
-        raise MembershipLostError
-
-    with pytest.raises(MembershipLostError):
-        await opening.open(0, given_away)
 
 
 async def test_why_the_group_does_not_answer_about_an_assignment_is_said_with_what_mends_it() -> None:
