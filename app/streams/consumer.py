@@ -183,16 +183,18 @@ class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """Ask the group whether this member's assignment of that generation is in force; raise MembershipLostError.
 
         A process that has stood still does not know for how long: its next heartbeat may be seconds away, and whatever
-        it says until then comes after its successor's. So the group's word holds for a session from when it was asked:
-        until the `time.monotonic()` that is returned. Raises GroupError where the group does not take this member, and
-        KafkaAwayError where it does not answer for 60 s.
+        it says until then comes after its successor's. So the group's word holds from when it was asked for as long as
+        the group waits for a member: until the `time.monotonic()` that is returned. Raises GroupError where the group
+        does not take this member, and KafkaAwayError where it does not answer for 60 s.
         """
         coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - aiokafka asks only when it is time to
         ask = coordinator._do_heartbeat  # noqa: SLF001
+        conf = self.app.conf
+        waits: float = min(conf.broker_session_timeout, conf.broker_rebalance_timeout)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while coordinator.generation == generation:
-                    until: float = time.monotonic() + self.app.conf.broker_session_timeout
+                    until = time.monotonic() + waits
                     if await ask() and coordinator.generation == generation:
                         return until
                     await asyncio.sleep(POLL_SECONDS)

@@ -5,20 +5,24 @@ transactions: once a later writer has appended its first record, the broker refu
 their batches arrive. (ARCHITECTURE.md, section 5; FAUST.md, repair 6.)
 """
 
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     InvalidProducerEpoch,
+    NodeNotReadyError,
     ProducerFenced,
     TransactionalIdAuthorizationFailed,
 )
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.producer.transaction_manager import PidAndEpoch
+from aiokafka.protocol.transaction import InitProducerIdRequest
 
 from app import metrics
 from app.clock import OFF_SECONDS
@@ -146,8 +150,8 @@ class JournalWriter:
 
         def make() -> AIOKafkaProducer:
             producer = AIOKafkaProducer(bootstrap_servers=self._bootstrap, transactional_id=self._transactional_id)
-            sender = producer._sender  # noqa: SLF001 - the last moment before the broker is asked
-            sender._do_init_pid = partial(self._confirmed, sender._do_init_pid)  # noqa: SLF001
+            if self._confirm is not None:
+                producer.client.send = partial(_send, self._confirm, producer.client, producer.client.send)
             return producer
 
         try:
@@ -159,13 +163,6 @@ class JournalWriter:
         identity = producer._txn_manager._pid_and_epoch  # noqa: SLF001 - aiokafka shows it nowhere else
         await producer.stop()
         return identity
-
-    async def _confirmed(self, ask: Callable[[int], Awaitable[bool]], node: int) -> bool:
-        """Ask the broker for the identity while the group's word holds; nothing is waited for in between."""
-        if self._confirm is not None:
-            while await self._confirm() <= time.monotonic():
-                pass
-        return await ask(node)
 
     async def _open(self, identity: PidAndEpoch) -> AIOKafkaProducer:
         def make() -> AIOKafkaProducer:
@@ -198,6 +195,28 @@ class JournalWriter:
         raise FenceError(
             f"{self.topic}[{self.partition}]: the broker does not fence earlier writers; Kafka >= 3.5 does"
         )
+
+
+async def _send(
+    confirm: Confirm, client: AIOKafkaClient, send: Callable[..., Awaitable[Any]], node: int, request: Any, **group: Any
+) -> Any:
+    """Send as the client does; an identity is asked for as the group's word holds, and nothing is waited for between.
+
+    Raises NodeNotReadyError where the broker cannot be connected: the client looks for its coordinator anew.
+    """
+    if isinstance(request, InitProducerIdRequest):
+        until = -math.inf
+        while not (_connected(client, node) and time.monotonic() < until):
+            if not await client.ready(node):
+                raise NodeNotReadyError(node)
+            until = await confirm()
+    return await send(node, request, **group)
+
+
+def _connected(client: AIOKafkaClient, node: int) -> bool:
+    """Tell whether what is asked of the broker leaves at once."""
+    connection = client._conns.get((node, ConnectionGroup.DEFAULT))  # noqa: SLF001 - the one that identities come by
+    return connection is not None and connection.connected()
 
 
 def _check_clock(asked: Instant, appended: Instant, acknowledged: Instant) -> None:

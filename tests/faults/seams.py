@@ -59,12 +59,12 @@ class SeamedJournal(Seamed, JournalWriter):
         self.step = ""
         self.points: list[str] = []
         """What an append that is in the journal has come by."""
-        self._words = self._identities = iter(("",))
+        self._asked = ""
+        self._identities = iter((("", ""),))
 
     async def fence(self) -> int:
         self.step, self.points = "open-fence", ["open-fence-appended"]
-        self._identities = iter(("open-first-identity", "open-second-identity"))
-        self._words = iter(("", "open-group-asked"))
+        self._identities = iter((("", "open-first-identity"), ("open-group-asked", "open-second-identity")))
         offset = await super().fence()
         self.reached("open-probe-refused")
         return offset
@@ -78,12 +78,13 @@ class SeamedJournal(Seamed, JournalWriter):
 
     async def _told(self, confirm: Confirm) -> float:
         until = await confirm()
-        self.reached(next(self._words, ""))
+        self.reached(self._asked)
         return until
 
     async def _identity(self) -> PidAndEpoch:
+        self._asked, given = next(self._identities)
         identity = await super()._identity()
-        self.reached(next(self._identities))
+        self.reached(given)
         return identity
 
     async def _append(self, batch: BatchBuilder) -> int:

@@ -20,6 +20,7 @@ from app.streams.patience import Patience
 from app.streams.restore import restore
 from app.streams.store import RocksStore
 from tests.faults.altered import alter
+from tests.kafka.waiting import eventually
 from tests.switched import both
 
 pytestmark = pytest.mark.kafka
@@ -232,6 +233,13 @@ async def test_a_journal_that_does_not_tell_the_brokers_time_is_named(
     await alter(kafka.bootstrap, names, [journal], {"message.timestamp.type": "CreateTime"})
     async with patience(kafka.bootstrap) as patient:
         writer = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient, clock.now)
-        with pytest.raises(FenceError, match=rf"{journal}: message.timestamp.type must be LogAppendTime"):
-            await writer.fence()
+
+        async def named() -> bool:
+            try:
+                await writer.fence()
+            except FenceError as error:
+                return f"{journal}: message.timestamp.type must be LogAppendTime" in str(error)
+            return False  # the broker has acknowledged the setting, and may not go by it yet
+
+        await eventually(named)
         await writer.close()

@@ -46,7 +46,7 @@ class Coordinator:
 
 
 SILENCE = RequestTimedOutError()
-SESSION = 10.0
+SESSION, REJOIN = 10.0, 26.0
 
 
 class Heartbeats(Coordinator):
@@ -94,10 +94,11 @@ def assignment(position: int = 7) -> SimpleNamespace:
     return SimpleNamespace(active=True, tps={TP("facts", 0)}, state_value=lambda _: state)
 
 
-def thread(coordinator: Coordinator, meanwhile: Any = lambda _: None) -> LaneThread:
+def thread(coordinator: Coordinator, meanwhile: Any = lambda _: None, session: float = SESSION) -> LaneThread:
     subscription = SimpleNamespace(assignment=assignment())
     member: Any = LaneThread.__new__(LaneThread)
-    member.app = SimpleNamespace(conf=SimpleNamespace(id="whimbrel-triggers", broker_session_timeout=SESSION))
+    conf = SimpleNamespace(id="whimbrel-triggers", broker_session_timeout=session, broker_rebalance_timeout=REJOIN)
+    member.app = SimpleNamespace(conf=conf)
     member._consumer = SimpleNamespace(
         _coordinator=coordinator,
         _subscription=SimpleNamespace(subscription=subscription),
@@ -194,11 +195,14 @@ async def test_the_group_is_asked_about_an_assignment_until_it_answers() -> None
     assert heartbeats.asked == 3
 
 
-async def test_the_groups_word_holds_for_a_session_from_when_it_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It counts from there, too; an answer may have lain here, unread, while the process stood still."""
+@pytest.mark.parametrize(("session", "holds"), [(SESSION, SESSION), (30.0, REJOIN)])
+async def test_the_groups_word_holds_from_when_it_was_asked_for_as_long_as_the_group_waits(
+    monkeypatch: pytest.MonkeyPatch, session: float, holds: float
+) -> None:
+    """Not from the answer, which may have lain here, unread, while the process stood still."""
     clock = iter((100.0, 200.0))
     monkeypatch.setattr(consumer, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    assert await thread(Heartbeats(SILENCE, None)).confirm(4) == 200 + SESSION
+    assert await thread(Heartbeats(SILENCE, None), session=session).confirm(4) == 200 + holds
 
 
 @pytest.mark.parametrize(("answer", "asked"), [(UnknownMemberIdError(), 1), (None, 0)])
