@@ -184,8 +184,9 @@ class LaneThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
         A process that has stood still does not know for how long: its next heartbeat may be seconds away, and whatever
         it says until then comes after its successor's. So the group's word holds from when it was asked for as long as
-        the group waits for a member: until the `time.monotonic()` that is returned. Raises GroupError where the group
-        does not take this member, and KafkaAwayError where it does not answer for 60 s.
+        the group waits for a member: until the `time.monotonic()` that is returned. (Amid a rebalance it has been
+        waiting already, nobody here knows for how long.) Raises GroupError where the group does not take this member,
+        and KafkaAwayError where it does not answer for 60 s.
         """
         coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - aiokafka asks only when it is time to
         ask = coordinator._do_heartbeat  # noqa: SLF001

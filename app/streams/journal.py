@@ -198,24 +198,32 @@ class JournalWriter:
 
 
 async def _send(
-    confirm: Confirm, client: AIOKafkaClient, send: Callable[..., Awaitable[Any]], node: int, request: Any, **group: Any
+    confirm: Confirm,
+    client: AIOKafkaClient,
+    send: Callable[..., Awaitable[Any]],
+    node: int,
+    request: Any,
+    *,
+    group: ConnectionGroup = ConnectionGroup.DEFAULT,
 ) -> Any:
     """Send as the client does; an identity is asked for as the group's word holds, and nothing is waited for between.
 
-    Raises NodeNotReadyError where the broker cannot be connected: the client looks for its coordinator anew.
+    Raises NodeNotReadyError where the broker is not connected: the client looks for its coordinator anew.
     """
     if isinstance(request, InitProducerIdRequest):
         until = -math.inf
-        while not (_connected(client, node) and time.monotonic() < until):
-            if not await client.ready(node):
+        while time.monotonic() >= until:
+            if not await client.ready(node, group=group):
                 raise NodeNotReadyError(node)
             until = await confirm()
-    return await send(node, request, **group)
+        if not _connected(client, node, group):
+            raise NodeNotReadyError(node)
+    return await send(node, request, group=group)
 
 
-def _connected(client: AIOKafkaClient, node: int) -> bool:
+def _connected(client: AIOKafkaClient, node: int, group: ConnectionGroup) -> bool:
     """Tell whether what is asked of the broker leaves at once."""
-    connection = client._conns.get((node, ConnectionGroup.DEFAULT))  # noqa: SLF001 - the one that identities come by
+    connection = client._conns.get((node, group))  # noqa: SLF001 - its `ready` would connect, and wait
     return connection is not None and connection.connected()
 
 

@@ -14,10 +14,12 @@ from aiokafka.errors import (
     GroupAuthorizationFailedError,
     InvalidSessionTimeoutError,
     KafkaError,
+    NodeNotReadyError,
     RequestTimedOutError,
     UnknownError,
     UnknownMemberIdError,
 )
+from aiokafka.protocol.transaction import InitProducerIdRequest
 from faust.assignor.client_assignment import ClientAssignment, ClientMetadata
 from faust.assignor.partition_assignor import PartitionAssignor
 from faust.types.tuples import TP
@@ -25,7 +27,7 @@ from mode import threads
 from mode.threads import MethodQueue
 
 from app.settings import Settings
-from app.streams import app, consumer
+from app.streams import app, consumer, journal
 from app.streams.app import LaneApp
 from app.streams.client import KafkaAwayError
 from app.streams.consumer import NO_GENERATION, GroupError, LaneConsumer, LaneThread, MembershipLostError
@@ -220,6 +222,25 @@ async def test_a_group_that_does_not_answer_about_an_assignment_is_waited_for_no
     monkeypatch.setattr(consumer, "PATIENCE_SECONDS", 0.0)
     with pytest.raises(KafkaAwayError, match="no answer from the coordinator of group whimbrel-triggers"):
         await thread(Heartbeats(SILENCE)).confirm(4)
+
+
+async def test_while_no_broker_can_be_asked_for_an_identity_the_group_is_not_asked_either() -> None:
+    """Its word would grow old, and every lane would ask it again and again."""
+    unused: Any = None
+    asked = False
+
+    async def ready(_node: int, **_group: Any) -> bool:
+        return False
+
+    async def confirm() -> float:
+        nonlocal asked
+        asked = True
+        return 0.0
+
+    request = InitProducerIdRequest(transactional_id="", transaction_timeout_ms=0)
+    with pytest.raises(NodeNotReadyError):
+        await journal._send(confirm, cast("Any", SimpleNamespace(ready=ready, _conns={})), unused, 0, request)
+    assert not asked
 
 
 async def test_why_the_group_does_not_answer_about_an_assignment_is_said_with_what_mends_it() -> None:
