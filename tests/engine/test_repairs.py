@@ -5,7 +5,7 @@ repair is there for. The list is in docs/testing.md.
 """
 
 from collections.abc import Iterable, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -22,7 +22,7 @@ from tests.engine.test_points import more_facts, struck
 from tests.engine.verdict import wrongs
 from tests.engine.world import Crash, ExpelledError, FencedError, World, Writer
 from tests.seams import SeamedLane
-from tests.switched import both
+from tests.switched import both, raising
 
 LAST_FACTS = 6
 """The batch after which nothing but ticks is left."""
@@ -76,7 +76,7 @@ async def test_who_has_stood_still_amid_opening_does_not_shut_the_new_owner_out(
 
     world.points.name, world.points.at = "open-first-identity", 1
     world.points.then = world.while_stopped(take_over)
-    with pytest.raises(ExpelledError) if on else nullcontext():
+    with raising(ExpelledError, so=on):
         world.lane()
     assert ([world.journal.writer] == owner) is on
 

@@ -2,13 +2,16 @@
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from app.dev.jars import ToolMissingError
 from app.dev.kafka import DevKafka
+from app.streams import topics
 from app.streams.names import Names
+from app.streams.outputs import open_producer
+from app.streams.patience import Patience
 
 _numbers = itertools.count(1)
 
@@ -39,3 +42,20 @@ def own_kafka(kafka: DevKafka) -> Iterator[DevKafka]:
 def names() -> Names:
     """Names of topics that no other test uses."""
     return Names(f"t{next(_numbers)}.")
+
+
+@pytest.fixture
+async def journal(kafka: DevKafka, names: Names) -> str:
+    """A journal of one partition."""
+    await topics.create(kafka.bootstrap, names, 1, 1)
+    return names.book_journal
+
+
+@pytest.fixture
+async def patient(kafka: DevKafka) -> AsyncIterator[Patience]:
+    """Patience with the broker."""
+    producer = await open_producer(kafka.bootstrap)
+    try:
+        yield Patience(producer.client, kafka.bootstrap)
+    finally:
+        await producer.stop()

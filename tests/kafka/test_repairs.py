@@ -4,21 +4,16 @@ As tests/engine/test_repairs.py: `on` the verdict finds nothing, `off` what the 
 """
 
 import asyncio
-import math
-import time
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import aiokafka.client
 import faust
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.conn import AIOKafkaConnection
 from aiokafka.producer.transaction_manager import PidAndEpoch
 from aiokafka.protocol.group import LeaveGroupRequest
-from aiokafka.protocol.transaction import InitProducerIdRequest
 
 from app.contract.instants import DAY
 from app.dev.kafka import DevKafka
@@ -27,20 +22,19 @@ from app.engine.ports import StateUnusableError
 from app.engine.records import COMMIT_KEY, decode_commit
 from app.settings import Settings
 from app.streams import app, client, restore, topics
-from app.streams import journal as journals
 from app.streams.consumer import MembershipLostError
 from app.streams.journal import Confirm, FenceError, JournalWriter, TakenOverError
 from app.streams.names import Names
-from app.streams.opening import Opening, OpenLane, Wiring
+from app.streams.opening import OpenLane
 from app.streams.patience import Patience
 from app.streams.store import RocksStore
 from tests.engine.counting import Counting
 from tests.engine.world import World
 from tests.faults.switching import CHANGES
 from tests.kafka.fleet import Fleet, end_of, running
-from tests.kafka.test_journal import NOW, a_commit, index, patience
+from tests.kafka.test_journal import NOW, a_commit, index
 from tests.kafka.waiting import eventually
-from tests.switched import both
+from tests.switched import both, raising
 
 pytestmark = pytest.mark.kafka
 
@@ -49,18 +43,6 @@ FACTS = 200
 LONG_SECONDS = 12
 """More than twice as long as a leader goes without looking at its topics."""
 SESSION_SECONDS = 6
-
-
-@pytest.fixture
-async def journal(kafka: DevKafka, names: Names) -> str:
-    await topics.create(kafka.bootstrap, names, 1, 1)
-    return names.book_journal
-
-
-@pytest.fixture
-async def patient(kafka: DevKafka) -> AsyncIterator[Patience]:
-    async with patience(kafka.bootstrap) as one:
-        yield one
 
 
 async def without_a_transactional_id(self: JournalWriter) -> PidAndEpoch:
@@ -93,119 +75,6 @@ async def test_the_broker_refuses_who_wrote_before_the_fence(
     await late.close()
     rows = {record.key: record.value for record in await client.read(kafka.bootstrap, journal)}
     assert (rows[b"a"] == b"new") is on, "off, an old row lies over a newer one"
-
-
-@both
-async def test_who_has_stood_still_between_its_identities_does_not_shut_the_new_writer_out(
-    kafka: DevKafka, journal: str, patient: Patience, *, on: bool
-) -> None:
-    asked = 0
-    new = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient)
-
-    async def confirm() -> float:
-        nonlocal asked
-        asked += 1
-        if asked == 2:
-            await new.fence()
-            if on:
-                raise MembershipLostError
-        return math.inf
-
-    old = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient, confirm=confirm)
-    await go_on_beside(old, new, shut_out=not on)
-
-
-@both
-async def test_who_has_stood_still_with_the_groups_word_asks_again(
-    kafka: DevKafka, journal: str, patient: Patience, *, on: bool
-) -> None:
-    """Off, the word holds for ever."""
-    asked = 0
-    new = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient)
-
-    async def confirm() -> float:
-        nonlocal asked
-        asked += 1
-        if asked == 2:
-            await new.fence()
-        elif on and asked == 3:
-            raise MembershipLostError
-        return time.monotonic() if on and asked == 2 else math.inf
-
-    old = JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient, confirm=confirm)
-    await go_on_beside(old, new, shut_out=not on)
-
-
-async def go_on_beside(old: JournalWriter, new: JournalWriter, *, shut_out: bool) -> None:
-    """Let the old one fence: it hears that the group has gone on without it, or shuts the new one out."""
-    with raising(MembershipLostError, so=not shut_out):
-        await old.fence()
-    with raising(TakenOverError, so=shut_out):
-        await new.append({b"a": b"1"}, a_commit())
-    await old.close()
-    await new.close()
-
-
-async def test_the_journal_of_a_partition_that_the_group_has_given_away_is_not_fenced(
-    kafka: DevKafka, journal: str, patient: Patience, tmp_path: Path
-) -> None:
-    unused: Any = None
-    wiring = Wiring(app=journal, handler=lambda _: unused, inputs=["facts"], journal=journal)
-    opening = Opening(
-        wiring,
-        kafka.bootstrap,
-        tmp_path,
-        consumer=unused,
-        outputs=unused,
-        ticker=None,
-        patience=patient,
-        may_decide=bool,
-    )
-
-    async def given_away() -> float:
-        raise MembershipLostError
-
-    with pytest.raises(MembershipLostError):
-        await opening.open(0, given_away)
-    first = await JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-journal-0", patient)._identity()
-    assert first.epoch == 0, "nobody has had one before"
-
-
-@both
-async def test_a_connection_that_is_made_first_does_not_make_the_groups_word_older(
-    kafka: DevKafka, journal: str, patient: Patience, monkeypatch: pytest.MonkeyPatch, *, on: bool
-) -> None:
-    """Of three brokers the coordinator is seldom the one that is connected already; off, it is connected afterwards."""
-    if not on:
-        monkeypatch.setattr(journals, "_connected", lambda *_: True)
-    connect, say = aiokafka.client.create_conn, AIOKafkaConnection.send
-    producers, order = list[AIOKafkaProducer](), list[str]()
-
-    def producer(**options: Any) -> AIOKafkaProducer:
-        producers.append(AIOKafkaProducer(**options))
-        return producers[-1]
-
-    async def connected(*arguments: Any, **options: Any) -> Any:
-        order.append("connection")
-        return await connect(*arguments, **options)
-
-    def said(connection: Any, request: Any, **options: Any) -> Any:
-        if isinstance(request, InitProducerIdRequest):
-            order.append("question")
-        return say(connection, request, **options)
-
-    async def confirm() -> float:
-        if "word" not in order:
-            for connection in producers[-1].client._conns.values():
-                connection.close()
-        order.append("word")
-        return math.inf
-
-    monkeypatch.setattr(journals, "AIOKafkaProducer", producer)
-    monkeypatch.setattr(aiokafka.client, "create_conn", connected)
-    monkeypatch.setattr(AIOKafkaConnection, "send", said)
-    await JournalWriter(kafka.bootstrap, journal, 0, f"{journal}-0", patient, confirm=confirm)._identity()
-    assert order[order.index("question") - 1] == ("word" if on else "connection")
 
 
 @both
@@ -379,11 +248,6 @@ async def read_to_the_end(fleet: Fleet) -> bool:
     end = await end_of(fleet.bootstrap, fleet.names.billing, 0)
     commit = (await fleet.journal(0)).get(COMMIT_KEY)
     return commit is not None and decode_commit(commit).positions[fleet.names.billing] >= end
-
-
-def raising(error: Any, *, so: bool) -> AbstractContextManager[object]:
-    """Expect the error where that is so."""
-    return pytest.raises(error) if so else nullcontext()
 
 
 def transactional(bootstrap: str) -> AIOKafkaProducer:

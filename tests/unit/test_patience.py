@@ -1,7 +1,6 @@
 """What a worker says of a broker that answers, and takes nothing."""
 
 import asyncio
-from contextlib import nullcontext
 from typing import Any, cast
 
 import pytest
@@ -18,7 +17,7 @@ from app.errors import WhimbrelError
 from app.streams import patience
 from app.streams.client import KafkaAwayError, TopicMissingError
 from app.streams.patience import Patience, WriteRefusedError
-from tests.switched import both
+from tests.switched import both, raising
 
 BOUND = 0.02
 
@@ -116,7 +115,7 @@ async def test_a_topic_not_heard_of_while_brokers_are_silent_is_asked_for_again(
 
     if not on:
         monkeypatch.setattr(Patience, "_has_answered_since", lambda _self, _begun: True)
-    with nullcontext() if on else pytest.raises(TopicMissingError):
+    with raising(TopicMissingError, so=not on):
         assert await brokers.sent(send, "whimbrel.outbox") is waits
     assert len(asked) == (3 if on else 1)
 
@@ -139,7 +138,7 @@ async def test_a_question_that_a_silence_came_into_is_asked_again(
 
     if not on:
         monkeypatch.setattr(Patience, "_has_answered_since", lambda _self, _begun: True)
-    with nullcontext() if on else pytest.raises(KafkaAwayError):
+    with raising(KafkaAwayError, so=not on):
         assert await brokers.answered(ask) == 7
     assert len(asked) == (3 if on else 1)
 
